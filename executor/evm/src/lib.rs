@@ -1,0 +1,1 @@
+//! Runs Ethereum transactions on the engine through revm.

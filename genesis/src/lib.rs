@@ -1,0 +1,1 @@
+//! Says what block 0 is and who validates.

@@ -1,0 +1,1 @@
+//! Decides one block per height; does no I/O.

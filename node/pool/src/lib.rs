@@ -1,0 +1,1 @@
+//! Holds transactions that can still be included.

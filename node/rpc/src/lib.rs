@@ -1,0 +1,1 @@
+//! Speaks Ethereum JSON-RPC and WebSocket, and serves the records.

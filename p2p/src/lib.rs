@@ -1,0 +1,1 @@
+//! Carries bounded, attributed messages between peers over libp2p.

@@ -1,0 +1,2 @@
+//! Checks that need more than one cargo command.
+fn main() {}

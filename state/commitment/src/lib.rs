@@ -1,0 +1,1 @@
+//! One BLAKE3 root for all accounts and slots.

@@ -1,0 +1,1 @@
+//! Commits one block at a time to RocksDB, whole or not at all.

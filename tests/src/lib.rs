@@ -1,0 +1,1 @@
+//! Whole-system tests: equivalence, simulation, recovery, real clients.
