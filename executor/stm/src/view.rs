@@ -75,7 +75,12 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
     }
 
     /// A view of the values of a sequential run.
-    pub(crate) fn sequential(vm: &'a V, values: &'a HashMap<V::Location, V::Value>, index: u32, incarnation: u32) -> Self {
+    pub(crate) fn sequential(
+        vm: &'a V,
+        values: &'a HashMap<V::Location, V::Value>,
+        index: u32,
+        incarnation: u32,
+    ) -> Self {
         let source = Source::Settled(values);
         Self { vm, source, index, incarnation, settled: true, observations: Vec::new() }
     }
@@ -95,8 +100,12 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
             },
             Source::Shared(memory, _) => {
                 memory.read(self.vm, location, self.index).map_err(|obstacle| match obstacle {
-                    Obstacle::Estimate { writer } => Stop::Blocked(Blocked { on: writer, until: Until::Executed }),
-                    Obstacle::OutOfRange { writer } => Stop::Blocked(Blocked { on: writer, until: Until::Settled }),
+                    Obstacle::Estimate { writer } => {
+                        Stop::Blocked(Blocked { on: writer, until: Until::Executed })
+                    }
+                    Obstacle::OutOfRange { writer } => {
+                        Stop::Blocked(Blocked { on: writer, until: Until::Settled })
+                    }
                     Obstacle::Fatal(fatal) => Stop::Fatal(fatal),
                 })
             }
@@ -156,7 +165,11 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
 
 impl<V: Vm + ?Sized> Clone for Observed<V> {
     fn clone(&self) -> Self {
-        Self { location: self.location.clone(), observation: self.observation.clone(), assumed: self.assumed }
+        Self {
+            location: self.location.clone(),
+            observation: self.observation.clone(),
+            assumed: self.assumed,
+        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! Which transaction a free worker takes next, and how a worker without work waits.
+//!
+//! Source: Block-STM Algorithm 4 (`Scheduler`), reduced to what remains when validation is pushed by writes: one cursor over
+//! first executions and a heap of transactions that were handed back. There are no counters of active tasks from which the
+//! end would be guessed (hazard 36): a run ends when its settler says so.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicUsize, CachePadded, Condvar, Mutex, Ordering, spin_loop,
+};
+
+/// Hands out transactions that are ready, lowest index first.
+///
+/// Lowest first because a low transaction is waited for by all higher ones, and because what it reads is likely final.
+pub(crate) struct Scheduler {
+    /// First transaction that was never handed out. Changed by any worker.
+    cursor: CachePadded<AtomicU32>,
+    /// Length of the heap. A *hint*, written under the lock: it saves the lock while the heap is empty.
+    returned_len: CachePadded<AtomicUsize>,
+    /// The run is over. Set under the lock, once.
+    ended: AtomicBool,
+    /// The truth about transactions to run again; also what idle workers sleep on.
+    returned: Mutex<Returned>,
+    wake: Condvar,
+    transactions: u32,
+}
+
+struct Returned {
+    heap: BinaryHeap<Reverse<u32>>,
+    sleeping: usize,
+}
+
+impl Scheduler {
+    /// A scheduler of transactions `0..transactions`, all ready.
+    pub(crate) fn new(transactions: u32) -> Self {
+        Self {
+            cursor: CachePadded::new(AtomicU32::new(0)),
+            returned_len: CachePadded::new(AtomicUsize::new(0)),
+            ended: AtomicBool::new(false),
+            returned: Mutex::new(Returned { heap: BinaryHeap::new(), sleeping: 0 }),
+            wake: Condvar::new(),
+            transactions,
+        }
+    }
+
+    /// A ready transaction, now the caller's to execute. Each is handed out once for each time it became ready.
+    pub(crate) fn claim(&self) -> Option<u32> {
+        if self.has_ended() {
+            return None;
+        }
+        // What was handed back was claimed from the cursor before, so it is below the cursor: it goes first.
+        // Acquire pairs with the Release in `give_back`.
+        if self.returned_len.load(Ordering::Acquire) > 0 {
+            let mut returned = self.returned.lock();
+            let popped = returned.heap.pop();
+            self.returned_len.store(returned.heap.len(), Ordering::Release);
+            if let Some(Reverse(index)) = popped {
+                return Some(index);
+            }
+        }
+        // Relaxed: the cursor carries no data with it; the transaction's own lock does.
+        self.cursor
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (next < self.transactions).then(|| next + 1)
+            })
+            .ok()
+    }
+
+    /// Makes `index`, which was handed out before, ready again.
+    pub(crate) fn give_back(&self, index: u32) {
+        let mut returned = self.returned.lock();
+        returned.heap.push(Reverse(index));
+        self.returned_len.store(returned.heap.len(), Ordering::Release);
+        if returned.sleeping > 0 {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until there is something to claim or the run has ended: a brief, bounded spin, then sleep (performance note B9:
+    /// engines that spin burn every core on a block that is one chain).
+    pub(crate) fn wait(&self) {
+        const SPINS: u32 = 200;
+        for _ in 0..SPINS {
+            if self.has_ended() || self.returned_len.load(Ordering::Relaxed) > 0 {
+                return;
+            }
+            spin_loop();
+        }
+        let mut returned = self.returned.lock();
+        while returned.heap.is_empty()
+            && !self.has_ended()
+            && self.cursor.load(Ordering::Relaxed) >= self.transactions
+        {
+            returned.sleeping += 1;
+            self.wake.wait(&mut returned);
+            returned.sleeping -= 1;
+        }
+    }
+
+    /// Ends the run: nothing is handed out any more, and everybody who sleeps wakes up.
+    pub(crate) fn end(&self) {
+        let _returned = self.returned.lock();
+        self.ended.store(true, Ordering::Release);
+        self.wake.notify_all();
+    }
+
+    /// Whether the run has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        // Pairs with the Release in `end`; workers learn why from the engine's own lock.
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// The flag behind [`has_ended`](Self::has_ended), for views.
+    pub(crate) fn ended_flag(&self) -> &AtomicBool {
+        &self.ended
+    }
+}

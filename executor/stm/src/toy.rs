@@ -1,0 +1,301 @@
+//! A small machine to try the engine with: programs over registers of `u64`.
+//!
+//! It has everything that makes a real machine hard to run in parallel: reads that decide which locations are written,
+//! commutative changes with a lower bound, transactions that are invalid only on some values, snapshots that fail for some
+//! locations, and panics. [`Ledger`] is a settler that writes down all it is shown, so that two runs can be compared whole.
+//!
+//! ```
+//! use weft_stm::{Options, Pool, run, run_sequential};
+//! use weft_stm::toy::{Ledger, Op, Toy};
+//!
+//! // Each transaction pays a fee of 2 into register 9 and copies what it finds in its own register.
+//! let block = Toy::new((0..50).map(|i| vec![Op::Read(100 + i), Op::Set(200 + i), Op::Add(9, 2)]).collect());
+//!
+//! let mut expected = Ledger::new(&block);
+//! run_sequential(&block, &mut expected)?;
+//! let mut ledger = Ledger::new(&block);
+//! let report = run(&Pool::new(2)?, &block, &mut ledger, &Options::default())?;
+//!
+//! assert_eq!(ledger, expected);
+//! assert_eq!(ledger.value(9), block.initial(9) + 50 * 2);
+//! assert_eq!(report.re_executions(), 0, "fees are deltas: nobody conflicts");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::settle::Verdict;
+use crate::view::View;
+use crate::vm::{Execution, Stop, Vm, Write};
+
+mod generate;
+mod ledger;
+
+pub use generate::{Generator, Shape};
+pub use ledger::{Entry, Ledger};
+
+/// Name of a register.
+pub type Register = u64;
+
+/// One step of a program. Every program has an accumulator that starts at the transaction index.
+///
+/// "Reads exactly" means: observes the value of the register as it is, and mixes it into the accumulator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Reads the register exactly.
+    Read(Register),
+    /// Sets the register to the accumulator (modulo 1000, so that deltas stay in range).
+    Set(Register),
+    /// Sets one of the `count` registers from `first` on, chosen by the accumulator: the write set depends on reads.
+    SetAmong {
+        /// First register of the range.
+        first: Register,
+        /// Length of the range; 0 does nothing.
+        count: u64,
+    },
+    /// Adds to the register, reading nothing.
+    Add(Register, u64),
+    /// Subtracts from the register if it holds enough, observing no more than that it does (or exactly what, if not).
+    Pay(Register, u64),
+    /// Subtracts from the register without looking: breaks the machine's contract if it does not hold enough.
+    Overdraw(Register, u64),
+    /// Reads the register exactly, and skips the next `count` steps if it is odd.
+    SkipIfOdd(Register, usize),
+    /// Reads the register exactly; if it is odd the transaction is invalid: the settler skips it.
+    InvalidIfOdd(Register),
+    /// Reads the register exactly; if it is odd the settler ends the run here.
+    StopIfOdd(Register),
+    /// Reads the register exactly; if it is odd the machine fails.
+    FailIfOdd(Register),
+    /// Reads the register exactly; if it is odd the machine panics.
+    PanicIfOdd(Register),
+    /// Gives other threads the chance to run: more schedules are tried on few cores.
+    Yield,
+    /// Computes for a while: this many rounds of mixing the accumulator.
+    Work(u32),
+}
+
+/// A block of programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toy {
+    programs: Vec<Vec<Op>>,
+    seed: u64,
+    broken_from: Register,
+}
+
+/// What was seen of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// This value.
+    Exactly(u64),
+    /// This value or more.
+    AtLeast(u64),
+}
+
+/// The result of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The accumulator at the end.
+    pub accumulator: u64,
+    /// What the settler is asked to do.
+    pub verdict: Verdict,
+}
+
+/// The toy's operational failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ToyFailure {
+    /// The snapshot has no answer for this register.
+    #[error("register {0} cannot be read")]
+    Unreadable(Register),
+    /// The program said so.
+    #[error("the program failed on register {0}")]
+    Program(Register),
+}
+
+impl Toy {
+    /// A block of these programs, over registers whose first values are derived from their names.
+    #[must_use]
+    pub fn new(programs: Vec<Vec<Op>>) -> Self {
+        Self { programs, seed: 0, broken_from: Register::MAX }
+    }
+
+    /// The same programs over other first values.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same block with a snapshot that cannot read registers from `first` on.
+    #[must_use]
+    pub fn with_unreadable_from(self, first: Register) -> Self {
+        Self { broken_from: first, ..self }
+    }
+
+    /// The programs.
+    #[must_use]
+    pub fn programs(&self) -> &[Vec<Op>] {
+        &self.programs
+    }
+
+    /// Value of a register before the block, below 100.
+    #[must_use]
+    pub fn initial(&self, register: Register) -> u64 {
+        generate::mix(register ^ self.seed) % 100
+    }
+}
+
+/// One running program.
+struct Program<'p, 'v> {
+    view: &'p mut View<'v, Toy>,
+    /// Own writes so far; deltas to one register are summed.
+    writes: &'p mut BTreeMap<Register, Write<Toy>>,
+    accumulator: u64,
+    verdict: Verdict,
+}
+
+impl Program<'_, '_> {
+    /// The value that the program sees, and how much of it is its own delta.
+    fn look(&mut self, register: Register) -> Result<(u64, Option<i128>), Stop<ToyFailure>> {
+        match self.writes.get(&register) {
+            Some(Write::Set(value)) => Ok((*value, None)),
+            Some(Write::Add(own)) => Ok((self.view.read(&register)?, Some(*own))),
+            None => Ok((self.view.read(&register)?, Some(0))),
+        }
+    }
+
+    /// Reads exactly.
+    fn read(&mut self, register: Register) -> Result<u64, Stop<ToyFailure>> {
+        let (below, own) = self.look(register)?;
+        let mut value = below;
+        if let Some(own) = own {
+            self.view.observe(register, Seen::Exactly(below));
+            // Out of range only where the machine guessed wrong or was told to break its contract.
+            value = u64::try_from(i128::from(below) + own).unwrap_or(0);
+        }
+        self.accumulator = generate::mix(self.accumulator ^ value.rotate_left(17));
+        Ok(value)
+    }
+
+    /// Adds `delta` to what the program wrote to the register.
+    fn add(&mut self, register: Register, delta: i128) {
+        match self.writes.entry(register).or_insert(Write::Add(0)) {
+            Write::Set(value) => *value = u64::try_from(i128::from(*value) + delta).unwrap_or(0),
+            Write::Add(own) => *own += delta,
+        }
+    }
+
+    /// Subtracts if the register holds enough.
+    fn pay(&mut self, register: Register, amount: u64) -> Result<(), Stop<ToyFailure>> {
+        let (below, own) = self.look(register)?;
+        let needed = i128::from(amount) - own.unwrap_or(0);
+        let enough = i128::from(below) >= needed;
+        if own.is_some() {
+            let needed = u64::try_from(needed.max(0)).unwrap_or(u64::MAX);
+            self.view.observe(
+                register,
+                if enough { Seen::AtLeast(needed) } else { Seen::Exactly(below) },
+            );
+        }
+        if enough {
+            self.add(register, -i128::from(amount));
+        }
+        self.accumulator = generate::mix(self.accumulator ^ u64::from(enough));
+        Ok(())
+    }
+
+    /// One step; returns how many steps to skip after it.
+    fn step(&mut self, op: &Op) -> Result<usize, Stop<ToyFailure>> {
+        match *op {
+            Op::Read(register) => {
+                self.read(register)?;
+            }
+            Op::Set(register) => {
+                self.writes.insert(register, Write::Set(self.accumulator % 1000));
+            }
+            Op::SetAmong { count: 0, .. } => {}
+            Op::SetAmong { first, count } => {
+                let register = first + self.accumulator % count;
+                self.writes.insert(register, Write::Set(self.accumulator % 1000));
+            }
+            Op::Add(register, amount) => self.add(register, i128::from(amount)),
+            Op::Pay(register, amount) => self.pay(register, amount)?,
+            Op::Overdraw(register, amount) => self.add(register, -i128::from(amount)),
+            Op::SkipIfOdd(register, count) => {
+                return Ok(count * usize::from(self.is_odd(register)?));
+            }
+            Op::InvalidIfOdd(register) if self.is_odd(register)? => self.verdict = Verdict::Skip,
+            Op::StopIfOdd(register) if self.is_odd(register)? => self.verdict = Verdict::Stop,
+            Op::FailIfOdd(register) if self.is_odd(register)? => {
+                return Err(Stop::Fatal(ToyFailure::Program(register)));
+            }
+            Op::PanicIfOdd(register) => {
+                assert!(!self.is_odd(register)?, "register {register} is odd");
+            }
+            Op::InvalidIfOdd(_) | Op::StopIfOdd(_) | Op::FailIfOdd(_) => {}
+            Op::Yield => std::thread::yield_now(),
+            Op::Work(rounds) => {
+                self.accumulator = (0..rounds).fold(self.accumulator, |acc, _| generate::mix(acc))
+            }
+        }
+        Ok(0)
+    }
+
+    fn is_odd(&mut self, register: Register) -> Result<bool, Stop<ToyFailure>> {
+        Ok(self.read(register)? % 2 == 1)
+    }
+}
+
+impl Vm for Toy {
+    type Location = Register;
+    type Value = u64;
+    type Delta = i128;
+    type Observation = Seen;
+    type Output = Output;
+    type Fatal = ToyFailure;
+    type Worker = BTreeMap<Register, Write<Toy>>;
+
+    fn transactions(&self) -> u32 {
+        u32::try_from(self.programs.len()).expect("a toy block has fewer than 2^32 programs")
+    }
+
+    fn worker(&self) -> Self::Worker {
+        BTreeMap::new()
+    }
+
+    fn base(&self, location: &Register) -> Result<u64, ToyFailure> {
+        if *location >= self.broken_from {
+            Err(ToyFailure::Unreadable(*location))
+        } else {
+            Ok(self.initial(*location))
+        }
+    }
+
+    fn apply(&self, value: &u64, delta: &i128) -> Option<u64> {
+        u64::try_from(i128::from(*value).checked_add(*delta)?).ok()
+    }
+
+    fn holds(&self, observation: &Seen, value: &u64) -> bool {
+        match observation {
+            Seen::Exactly(seen) => value == seen,
+            Seen::AtLeast(least) => value >= least,
+        }
+    }
+
+    fn execute(
+        &self,
+        worker: &mut Self::Worker,
+        index: u32,
+        view: &mut View<'_, Self>,
+    ) -> Result<Execution<Self>, Stop<ToyFailure>> {
+        worker.clear();
+        let accumulator = generate::mix(u64::from(index));
+        let mut program = Program { view, writes: worker, accumulator, verdict: Verdict::Include };
+        let ops = &self.programs[index as usize];
+        let mut at = 0;
+        while at < ops.len() && !program.view.cancelled() {
+            at += 1 + program.step(&ops[at])?;
+        }
+        let output = Output { accumulator: program.accumulator, verdict: program.verdict };
+        Ok(Execution { writes: std::mem::take(worker).into_iter().collect(), output })
+    }
+}

@@ -1,0 +1,133 @@
+//! The contract: whatever the block, the workers and the schedule, the parallel run shows its settler what the sequential
+//! run shows it.
+//!
+//! `WEFT_STM_SEED=<n>` replays one seed with every shape, many times over; `WEFT_STM_SEEDS=<n>` tries that many.
+
+use std::env;
+use std::sync::OnceLock;
+
+use weft_stm::toy::{Generator, Ledger, Shape, Toy, ToyFailure};
+use weft_stm::{Options, Pool, Report, RunError, run, run_sequential};
+
+/// A pool for each number of workers, shared by the tests.
+fn pool(workers: usize) -> &'static Pool {
+    static POOLS: OnceLock<Vec<Pool>> = OnceLock::new();
+    let pools =
+        POOLS.get_or_init(|| (0..=8).map(|n| Pool::new(n).expect("threads start")).collect());
+    &pools[workers]
+}
+
+/// Keeps the panics that programs raise on purpose out of the test output.
+fn silence_programs() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let message = info.payload().downcast_ref::<String>();
+            if !message
+                .is_some_and(|text| text.starts_with("register ") && text.ends_with(" is odd"))
+            {
+                print(info);
+            }
+        }));
+    });
+}
+
+/// How a run ended, comparable.
+fn ending(result: &Result<Report<u64>, RunError<ToyFailure>>) -> String {
+    match result {
+        Ok(report) => format!("settled {} of {}", report.settled, report.transactions),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+fn expect_equal(block: &Toy, options: &Options, what: &str) {
+    let mut expected = Ledger::new(block);
+    let oracle = run_sequential(block, &mut expected);
+    let mut ledger = Ledger::new(block);
+    let result = run(pool(options.workers), block, &mut ledger, options);
+    assert_eq!(ending(&result), ending(&oracle), "{what}: the runs end differently\n{block:#?}");
+    assert_eq!(ledger, expected, "{what}: the settler saw something else\n{block:#?}");
+}
+
+fn seed_from_env(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|value| value.parse().expect("a number"))
+}
+
+fn property(shape: Shape, transactions: u64) {
+    silence_programs();
+    let replay = seed_from_env("WEFT_STM_SEED");
+    let seeds =
+        replay.map_or(0..seed_from_env("WEFT_STM_SEEDS").unwrap_or(120), |seed| seed..seed + 1);
+    let rounds = if replay.is_some() { 300 } else { 1 };
+    for seed in seeds {
+        let mut generator = Generator::new(seed);
+        let count = 1 + generator.below(transactions);
+        let block = generator.block(shape, count);
+        for workers in [1, 2, 3, 4, 8] {
+            let max_incarnations = [1, 2, 16, 1000][(seed % 4) as usize];
+            let options = Options { workers, max_incarnations, min_parallel_transactions: 0 };
+            for _ in 0..rounds {
+                let what =
+                    format!("shape {shape:?}, {options:?}, replay with WEFT_STM_SEED={seed}");
+                expect_equal(&block, &options, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn independent_transactions_settle_as_in_a_sequential_run() {
+    property(Shape::Independent, 60);
+}
+
+#[test]
+fn chains_settle_as_in_a_sequential_run() {
+    property(Shape::Chain, 40);
+}
+
+#[test]
+fn hot_keys_settle_as_in_a_sequential_run() {
+    property(Shape::HotKey, 60);
+}
+
+#[test]
+fn deltas_mixed_with_exact_reads_settle_as_in_a_sequential_run() {
+    property(Shape::Deltas, 40);
+}
+
+#[test]
+fn writes_whose_locations_depend_on_reads_settle_as_in_a_sequential_run() {
+    property(Shape::Branches, 40);
+}
+
+#[test]
+fn skipped_transactions_leave_nothing_behind_as_in_a_sequential_run() {
+    property(Shape::Skips, 40);
+}
+
+#[test]
+fn stopped_runs_end_where_the_sequential_run_ends() {
+    property(Shape::Stops, 40);
+}
+
+#[test]
+fn failures_panics_and_contract_breaks_surface_where_the_sequential_run_meets_them() {
+    property(Shape::Failures, 30);
+}
+
+/// Small blocks again and again: where schedules differ most from run to run.
+#[test]
+fn tiny_blocks_survive_many_schedules() {
+    silence_programs();
+    for seed in 0..400 {
+        for shape in Shape::ALL {
+            let mut generator = Generator::new(seed);
+            let block = generator.block(shape, 5);
+            let options =
+                Options { workers: 4, max_incarnations: 1000, min_parallel_transactions: 0 };
+            let what = format!("five transactions of shape {shape:?}, seed {seed}");
+            expect_equal(&block, &options, &what);
+        }
+    }
+}
