@@ -9,8 +9,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub struct StateDiff {
     /// Changed accounts, ascending by address.
     pub accounts: Vec<AccountDiff>,
-    /// Code that this block introduces, ascending by hash. May repeat code that the state already
-    /// has: code is content-addressed and never removed.
+    /// Code that this block introduces, ascending by hash: at least that of every account whose code
+    /// hash changes to one with code. May repeat code that the state already has: code is
+    /// content-addressed and never removed.
     pub code: Vec<(B256, Bytes)>,
 }
 

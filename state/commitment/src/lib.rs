@@ -1,1 +1,72 @@
 //! One BLAKE3 root for all accounts and slots.
+//!
+//! The partitioned binary tree of EIP-8297, pinned to the draft text of 2026-08-06, with BLAKE3 in
+//! plain hash mode. The tree is a pure function of the set of keys and values: the order and the
+//! history of the changes do not matter, so anybody who holds the flat state can recompute the root.
+//!
+//! # Flow
+//! 1. [`leaves_of`] turns the net change of a block into leaves: 34 or 66 byte keys, 32 byte values.
+//! 2. [`Tree::apply`] puts the sorted leaves into a persistent tree by copying the paths that change,
+//!    both halves of a large batch in parallel; [`Tree::root`] is the header's `stateRoot`.
+//! 3. [`TreeBuilder`] makes the same tree from the whole flat state, in key order.
+//!
+//! # Terms
+//! ```text
+//! H = BLAKE3-256                 addr32 = 00*12 ‖ address
+//! leaf hash   = H(00 ‖ key ‖ value)
+//! branch hash = H(01 ‖ u16be(bits) ‖ prefix bits, first bit highest, zero padded ‖ left ‖ right)
+//! empty root  = 00*32
+//!
+//! keys
+//!   header   00 ‖ H(addr32) ‖ sub            sub 0 basic, 1 code hash, 2 delegation, 64..127 slots 0..63
+//!   code     01 ‖ H(code_hash ‖ u256be(chunk / 256)) ‖ chunk % 256
+//!   storage  FF ‖ H(addr32) ‖ H(addr32 ‖ u256be(slot / 256)) ‖ slot % 256        slots from 64
+//!
+//! values
+//!   basic       version 0 | 3 zero bytes | code size u32be | nonce u64be | balance u128be
+//!   code hash   keccak256 of the code
+//!   delegation  ef0100 ‖ target ‖ 00*9       (EIP-7702: then there is no code hash leaf and no code)
+//!   code chunk  number of leading bytes that are PUSH data ‖ 31 bytes of code
+//!   slot        u256be
+//! ```
+//! The *prefix* of a branch are the bits that all keys below it share, after the bit that its parent
+//! branches on. The value zero is the same as no leaf.
+//!
+//! # Invariants
+//! - Both children of a branch exist; a branch that loses one is replaced by the other.
+//! - A leaf's hash does not depend on its depth; a branch's hash depends on where its parent splits.
+//! - Code leaves are only ever added: they are content-addressed, and no block removes contract code
+//!   (EIP-6780).
+//! - An account that is empty in the sense of EIP-161 has no leaves.
+//!
+//! # It is not
+//! Durable: the flat state on disk is the truth, the tree is derived from it. It does not keep values,
+//! only their leaves' hashes.
+//!
+//! ```
+//! use weft_commitment::Tree;
+//! use weft_types::{Account, AccountDiff, Address, B256, StateDiff, U256};
+//!
+//! let account = Account { nonce: 1, balance: U256::from(5), ..Account::default() };
+//! let address = Address::repeat_byte(0x11);
+//! let add = AccountDiff { address, before: None, after: Some(account), slots: vec![] };
+//! let remove = AccountDiff { address, before: Some(account), after: None, slots: vec![] };
+//!
+//! let parent = Tree::empty();
+//! let child = parent.apply(&StateDiff { accounts: vec![add], code: vec![] });
+//! assert_ne!(child.root(), B256::ZERO);
+//! assert_eq!(parent.root(), B256::ZERO, "the parent is untouched");
+//! assert_eq!(child.apply(&StateDiff { accounts: vec![remove], code: vec![] }).root(), B256::ZERO);
+//! ```
+
+mod code;
+mod error;
+mod key;
+mod leaf;
+mod tree;
+
+pub use code::{chunk_code, code_leaves, is_delegation};
+pub use error::CommitmentError;
+pub use key::{AccountKey, HEADER_SLOTS, TreeKey, storage_group};
+pub use leaf::{LeafChange, basic_value, delegation_value, leaves_of};
+pub use tree::{Tree, TreeBuilder};

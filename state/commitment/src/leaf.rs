@@ -1,0 +1,131 @@
+//! The leaves of accounts and slots, and the leaves that a block changes.
+
+use crate::{AccountKey, TreeKey, code_leaves, is_delegation};
+use alloy_primitives::{B256, U256};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use weft_types::{Account, AccountDiff, StateDiff};
+
+/// Number of accounts or leaves from which hashing them is worth other threads.
+pub(crate) const PARALLEL_MIN: usize = 256;
+
+/// One leaf that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafChange {
+    /// Where.
+    pub key: TreeKey,
+    /// The new value, never zero; `None` removes the leaf if it is there.
+    pub value: Option<B256>,
+}
+
+impl LeafChange {
+    /// Zero is the same as no leaf.
+    fn new(key: TreeKey, value: B256) -> Self {
+        Self { key, value: (!value.is_zero()).then_some(value) }
+    }
+
+    const fn remove(key: TreeKey) -> Self {
+        Self { key, value: None }
+    }
+}
+
+/// Value of the basic leaf: `version 0 | 000000 | code size u32be | nonce u64be | balance u128be`.
+///
+/// # Panics
+/// When the balance does not fit 128 bits: genesis refuses such a supply and nothing mints.
+#[must_use]
+pub fn basic_value(account: &Account) -> B256 {
+    let balance = u128::try_from(account.balance).expect("genesis refuses a supply above 128 bits");
+    let mut value = [0u8; 32];
+    value[4..8].copy_from_slice(&account.code_size.to_be_bytes());
+    value[8..16].copy_from_slice(&account.nonce.to_be_bytes());
+    value[16..].copy_from_slice(&balance.to_be_bytes());
+    B256::from(value)
+}
+
+/// Value of the delegation leaf: the 23 bytes of an EIP-7702 designator and nine zeros.
+#[must_use]
+pub fn delegation_value(code: &[u8]) -> B256 {
+    B256::right_padding_from(code)
+}
+
+/// The leaves that a block changes, ascending by key, each key once.
+///
+/// # Panics
+/// When the code of an account changes and the diff does not hold it, or a balance does not fit 128
+/// bits: both are promised by [`StateDiff`] and [`Account`].
+#[must_use]
+pub fn leaves_of(diff: &StateDiff) -> Vec<LeafChange> {
+    let mut changes: Vec<LeafChange> = if diff.accounts.len() >= PARALLEL_MIN {
+        diff.accounts.par_iter().flat_map_iter(|account| account_leaves(account, diff)).collect()
+    } else {
+        diff.accounts.iter().flat_map(|account| account_leaves(account, diff)).collect()
+    };
+    for hash in introduced_code(diff) {
+        let code = diff.code(&hash).expect("a diff holds the code of every account it changes");
+        let leaves = code_leaves(&hash, code);
+        changes.extend(leaves.into_iter().map(|(key, value)| LeafChange::new(key, value)));
+    }
+    if changes.len() >= PARALLEL_MIN {
+        changes.par_sort_unstable_by_key(|change| change.key);
+    } else {
+        changes.sort_unstable_by_key(|change| change.key);
+    }
+    changes
+}
+
+/// Hashes of the codes that accounts have after the block and had not before it.
+fn introduced_code(diff: &StateDiff) -> BTreeSet<B256> {
+    let changed = diff.accounts.iter().filter_map(|account| {
+        let after = existing(account.after.as_ref())?;
+        (after.has_code() && code_changes(account)).then_some(after.code_hash)
+    });
+    changed.collect()
+}
+
+fn existing(account: Option<&Account>) -> Option<&Account> {
+    account.filter(|account| !account.is_empty())
+}
+
+fn code_changes(diff: &AccountDiff) -> bool {
+    let hash = |account: Option<&Account>| existing(account).map(|account| account.code_hash);
+    hash(diff.before.as_ref()) != hash(diff.after.as_ref())
+}
+
+fn account_leaves(account: &AccountDiff, diff: &StateDiff) -> Vec<LeafChange> {
+    let key = AccountKey::new(&account.address);
+    let mut changes = Vec::with_capacity(account.slots.len() + 3);
+    if account.before != account.after {
+        match existing(account.after.as_ref()) {
+            Some(after) => changes.push(LeafChange::new(key.basic(), basic_value(after))),
+            None => changes.push(LeafChange::remove(key.basic())),
+        }
+    }
+    if code_changes(account) {
+        code_reference_leaves(&key, existing(account.after.as_ref()), diff, &mut changes);
+    }
+    for slot in &account.slots {
+        changes.push(LeafChange::new(key.slot(&slot.slot), word(&slot.after)));
+    }
+    changes
+}
+
+/// Leaves 1 and 2 of an account whose code changes: one of them, or none.
+fn code_reference_leaves(
+    key: &AccountKey,
+    after: Option<&Account>,
+    diff: &StateDiff,
+    changes: &mut Vec<LeafChange>,
+) {
+    let delegation = after.filter(|account| account.has_code()).and_then(|account| {
+        let code = diff.code(&account.code_hash);
+        code.filter(|code| is_delegation(code)).map(|code| delegation_value(code))
+    });
+    let code_hash = after.filter(|_| delegation.is_none()).map(|account| account.code_hash);
+    changes.push(LeafChange { key: key.code_hash(), value: code_hash });
+    changes.push(LeafChange { key: key.delegation(), value: delegation });
+}
+
+fn word(value: &U256) -> B256 {
+    B256::from(value.to_be_bytes::<32>())
+}
