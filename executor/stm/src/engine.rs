@@ -30,6 +30,9 @@ mod settling;
 
 use settling::Settler;
 
+#[cfg(test)]
+mod tests;
+
 /// How a run is to go. Nothing here changes its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -138,7 +141,7 @@ struct Engine<'a, V: Vm, S> {
     settle_requests: CachePadded<AtomicUsize>,
     /// Locked by the owner of the settle role only, so never contended.
     settler: Mutex<Settler<'a, S>>,
-    /// Why the run ended. The first reason stays.
+    /// Why the run ended; see `end` for which reason stays.
     end: Mutex<Option<End<V::Fatal>>>,
     max_incarnations: u32,
 }
@@ -276,6 +279,11 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
             Err(_) => Outcome::Panicked,
         };
         log.executed(index, incarnation, begin, outcome);
+        if self.scheduler.has_ended() {
+            // An execution that saw the end may have returned anything; nobody may find that in its slot. Whoever was told
+            // `cancelled` finds the flag set here, too: both read the same atomic, in this order.
+            return;
+        }
         let observations = view.into_observations();
         let result = match result {
             Ok(Ok(execution)) => Ok(execution),
@@ -451,9 +459,14 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         }));
     }
 
-    /// Ends the run, unless it has ended already.
+    /// Ends the run. What is known about the settled prefix outweighs the wish to go on sequentially, which any worker may
+    /// voice while the settler is still at work: after a stop nothing goes on.
     fn end(&self, end: End<V::Fatal>) {
-        self.end.lock().get_or_insert(end);
+        let mut current = self.end.lock();
+        if matches!(*current, None | Some(End::Incarnations { .. })) {
+            *current = Some(end);
+        }
+        drop(current);
         self.scheduler.end();
     }
 }

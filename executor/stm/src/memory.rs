@@ -376,3 +376,6 @@ impl<V: Vm + ?Sized> Chain<V> {
         below.checked_sub(1).map(|at| self.entries[at].index).or(self.settled_by)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,54 @@ impl Scheduler {
         &self.ended
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_ready_transaction_goes_first() {
+        let scheduler = Scheduler::new(4);
+        assert_eq!(
+            (scheduler.claim(), scheduler.claim(), scheduler.claim()),
+            (Some(0), Some(1), Some(2))
+        );
+        scheduler.give_back(2);
+        scheduler.give_back(0);
+        let claims: Vec<_> = std::iter::from_fn(|| scheduler.claim()).collect();
+        assert_eq!(claims, [0, 2, 3]);
+    }
+
+    #[test]
+    fn nothing_is_handed_out_after_the_end() {
+        let scheduler = Scheduler::new(2);
+        scheduler.end();
+        assert_eq!(scheduler.claim(), None);
+    }
+
+    #[test]
+    fn sleepers_wake_for_work_and_for_the_end() {
+        for _ in 0..200 {
+            let scheduler = Scheduler::new(1);
+            assert_eq!(scheduler.claim(), Some(0));
+            std::thread::scope(|scope| {
+                let worker = scope.spawn(|| {
+                    let mut claimed = 0;
+                    while !scheduler.has_ended() {
+                        match scheduler.claim() {
+                            Some(_) => claimed += 1,
+                            None => scheduler.wait(),
+                        }
+                    }
+                    claimed
+                });
+                scheduler.give_back(0);
+                while scheduler.returned_len.load(Ordering::Relaxed) > 0 {
+                    std::thread::yield_now();
+                }
+                scheduler.end();
+                assert_eq!(worker.join().unwrap(), 1);
+            });
+        }
+    }
+}
