@@ -1,2 +1,72 @@
-//! Checks that need more than one cargo command.
-fn main() {}
+//! Checks that need more than one cargo command: `cargo xtask check` and `cargo xtask tidy`.
+
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  check   formatting, lints, tidy, documentation, licences: everything but the tests
+  tidy    sizes of files and functions, edges between crates, their one sentence";
+
+fn main() -> ExitCode {
+    let root = root();
+    let done = match std::env::args().nth(1).as_deref() {
+        Some("check") => check(&root),
+        Some("tidy") => tidy(&root),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("error: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository: two folders above this crate.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("this crate lies in scripts/xtask").to_path_buf()
+}
+
+fn tidy(root: &Path) -> Result<(), String> {
+    let faults = tidy::faults(root).map_err(|error| format!("cannot read the tree: {error}"))?;
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    if faults.is_empty() { Ok(()) } else { Err(format!("{} places to tidy", faults.len())) }
+}
+
+fn check(root: &Path) -> Result<(), String> {
+    cargo(root, &["fmt", "--all", "--check"], &[])?;
+    tidy(root)?;
+    let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    cargo(root, &lints, &[])?;
+    let docs = ["doc", "--release", "--workspace", "--no-deps"];
+    cargo(root, &docs, &[("RUSTDOCFLAGS", "-D warnings")])?;
+    let has_deny = Command::new("cargo").args(["deny", "--version"]).output();
+    if has_deny.is_ok_and(|output| output.status.success()) {
+        // Advisories need a database from elsewhere; licences, bans and sources do not.
+        cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"], &[])
+    } else {
+        println!("skipped: cargo deny is not installed (cargo install --locked cargo-deny)");
+        Ok(())
+    }
+}
+
+fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
+    println!("cargo {}", args.join(" "));
+    let status = Command::new("cargo")
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(root)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {} failed", args[0])) }
+}

@@ -1,0 +1,298 @@
+//! Building, verifying and committing blocks: the one place where pool, executor, commitment and
+//! store meet. Synchronous; the driver calls it from the node's execution thread.
+
+use alloy_primitives::{Address, B256};
+use alloy_rlp::{Decodable, Encodable};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use weft_commitment::Tree;
+use weft_evm::{Executed, ExecutionError, Executor};
+use weft_pool::Pool;
+use weft_store::{BlockCommit, Head, Store, StoreError};
+use weft_types::block::BlockBody;
+use weft_types::header::{next_header, validate_header};
+use weft_types::limits::HEADER_BYTES_MAX;
+use weft_types::transaction::{recover_transaction, validate_stateless};
+use weft_types::{
+    ChainParams, CommitCertificate, Header, Height, RecoveredTransaction, Round, SealedBlock,
+    Transaction,
+};
+
+/// A block that was executed on this node's head and is ready to be committed.
+pub struct Prepared {
+    /// The block.
+    pub block: SealedBlock,
+    /// RLP of its header.
+    pub header_rlp: Vec<u8>,
+    /// Encoded body: transactions and access list.
+    pub body: Vec<u8>,
+    /// What its execution gave.
+    pub executed: Executed,
+    tree: Tree,
+}
+
+impl Prepared {
+    /// Hash of the block.
+    #[must_use]
+    pub const fn hash(&self) -> B256 {
+        self.block.hash()
+    }
+}
+
+/// A block that is durable, and the head that it has become.
+#[derive(Clone)]
+pub struct Committed {
+    /// The head after it.
+    pub head: Arc<Head>,
+    /// The block with what its execution gave.
+    pub prepared: Arc<Prepared>,
+}
+
+/// A block could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The block breaks a rule: vote nil; whoever proposed it is to blame.
+    #[error("block is invalid: {reason}")]
+    Invalid {
+        /// The broken rule.
+        reason: String,
+    },
+    /// The block does not extend this node's head: it cannot be judged now.
+    #[error("block {height} does not extend the head at height {head}")]
+    NotNext {
+        /// Height of the block.
+        height: u64,
+        /// Height of the head.
+        head: u64,
+    },
+    /// This node cannot judge the block. Never a verdict.
+    #[error("execution failed: {reason}")]
+    Operational {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// The chain as one node executes and stores it.
+pub struct Chain {
+    store: Arc<Store>,
+    executor: Arc<Executor>,
+    pool: Arc<Pool>,
+    params: ChainParams,
+    fee_recipient: Address,
+}
+
+impl Chain {
+    /// Joins the parts. `fee_recipient` gets the tips of blocks that this node proposes.
+    pub const fn new(
+        store: Arc<Store>,
+        executor: Arc<Executor>,
+        pool: Arc<Pool>,
+        params: ChainParams,
+        fee_recipient: Address,
+    ) -> Self {
+        Self { store, executor, pool, params, fee_recipient }
+    }
+
+    /// The head that the next block extends.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        self.store.head()
+    }
+
+    /// Executes the pool's best transactions into a block for `round` on top of the head. What
+    /// turned out invalid is dropped from the pool.
+    ///
+    /// # Errors
+    /// [`PrepareError::Operational`] when state cannot be read.
+    pub fn build(&self, round: Round) -> Result<Prepared, PrepareError> {
+        let head = self.store.head();
+        let parent = &head.block;
+        let environment = next_header(
+            parent.header(),
+            parent.hash(),
+            &self.params,
+            round,
+            self.fee_recipient,
+            now_seconds(),
+        );
+        let base_fee = environment.base_fee_per_gas.unwrap_or_default();
+        let candidates = self.pool.best(base_fee, self.params.gas_limit);
+        let mut executed = self
+            .executor
+            .build(&environment, candidates, &head.state, &self.params)
+            .map_err(prepare_error)?;
+        if !executed.skipped.is_empty() {
+            let skipped: Vec<(B256, String)> =
+                executed.skipped.iter().map(|s| (s.hash, s.reason.clone())).collect();
+            self.pool.drop_invalid(&skipped);
+        }
+        let started = Instant::now();
+        let tree = head.tree.apply(&executed.diff);
+        executed.profile.root_us = micros(started);
+        let block = executed.seal(environment, tree.root());
+        let body = BlockBody {
+            transactions: block.transactions().to_vec(),
+            access_list: executed.access_list.clone(),
+        };
+        Ok(Prepared {
+            header_rlp: header_rlp(block.header()),
+            body: body.encode(),
+            block,
+            executed,
+            tree,
+        })
+    }
+
+    /// Decodes a block, executes it on the head and compares every header field.
+    ///
+    /// `decided` skips the comparison with this node's clock: two thirds have accepted the time.
+    ///
+    /// # Errors
+    /// [`PrepareError`]: a verdict, or why there is none.
+    pub fn verify(
+        &self,
+        header_bytes: &[u8],
+        body_bytes: Vec<u8>,
+        decided: bool,
+    ) -> Result<Prepared, PrepareError> {
+        let header = decode_header(header_bytes)?;
+        let head = self.store.head();
+        let parent = &head.block;
+        if header.number != parent.height().0 + 1 {
+            return Err(PrepareError::NotNext { height: header.number, head: parent.height().0 });
+        }
+        let now = (!decided).then(now_seconds);
+        validate_header(parent.header(), parent.hash(), &header, &self.params, now)
+            .map_err(invalid)?;
+        let body = BlockBody::decode(&body_bytes).map_err(invalid)?;
+        let transactions = self.recover(body.transactions)?;
+        let list = (!body.access_list.is_empty()).then_some(body.access_list.as_ref());
+        let mut executed = self
+            .executor
+            .verify(&header, &transactions, list, &head.state, &self.params)
+            .map_err(prepare_error)?;
+        let started = Instant::now();
+        let tree = head.tree.apply(&executed.diff);
+        executed.profile.root_us = micros(started);
+        if tree.root() != header.state_root {
+            return Err(PrepareError::Invalid {
+                reason: format!(
+                    "header field stateRoot: expected {}, found {}",
+                    tree.root(),
+                    header.state_root
+                ),
+            });
+        }
+        let state_root = header.state_root;
+        let block = executed.seal(header, state_root);
+        Ok(Prepared { header_rlp: header_bytes.to_vec(), body: body_bytes, block, executed, tree })
+    }
+
+    /// Makes a decided block durable and moves the head; the pool drops what it included.
+    ///
+    /// # Errors
+    /// [`StoreError`]: this node must stop.
+    pub fn commit(
+        &self,
+        prepared: Arc<Prepared>,
+        certificate: CommitCertificate,
+    ) -> Result<Committed, StoreError> {
+        let executed = &prepared.executed;
+        let senders: Vec<Address> = executed.transactions.iter().map(|t| t.signer()).collect();
+        let head = self.store.commit(BlockCommit {
+            block: prepared.block.clone(),
+            senders,
+            certificate,
+            receipts: executed.receipts.clone(),
+            access_list: executed.access_list.clone(),
+            access_record: executed.access_record.clone(),
+            profile: Some(executed.profile.clone()),
+            diff: executed.diff.clone(),
+            tree: prepared.tree.clone(),
+        })?;
+        let included: Vec<(B256, Address, u64)> = executed
+            .transactions
+            .iter()
+            .map(|t| (*t.tx_hash(), t.signer(), alloy_consensus::Transaction::nonce(t.inner())))
+            .collect();
+        let changed: Vec<Address> = executed.diff.accounts.iter().map(|a| a.address).collect();
+        self.pool.on_block(&included, &changed, head.state.as_ref(), head.block.header());
+        Ok(Committed { head, prepared })
+    }
+
+    /// Adds senders: those that the pool knows are reused, the others recovered on all cores.
+    fn recover(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Arc<RecoveredTransaction>>, PrepareError> {
+        let chain_id = self.params.chain_id;
+        let one = |transaction: Transaction| -> Result<Arc<RecoveredTransaction>, PrepareError> {
+            let hash = transaction.tx_hash();
+            if let Some(known) = self.pool.get(hash) {
+                return Ok(known);
+            }
+            if let Some(sender) = self.pool.sender(hash) {
+                validate_stateless(&transaction, chain_id).map_err(invalid)?;
+                return Ok(Arc::new(RecoveredTransaction::new_unchecked(transaction, sender)));
+            }
+            recover_transaction(transaction, chain_id).map(Arc::new).map_err(invalid)
+        };
+        if transactions.len() < 8 {
+            return transactions.into_iter().map(one).collect();
+        }
+        transactions.into_par_iter().map(one).collect()
+    }
+}
+
+/// Decodes a header within its size limit.
+///
+/// # Errors
+/// [`PrepareError::Invalid`].
+pub fn decode_header(bytes: &[u8]) -> Result<Header, PrepareError> {
+    if bytes.len() > HEADER_BYTES_MAX {
+        return Err(PrepareError::Invalid {
+            reason: format!("header has {} bytes, limit {HEADER_BYTES_MAX}", bytes.len()),
+        });
+    }
+    let mut rest = bytes;
+    let header = Header::decode(&mut rest).map_err(invalid)?;
+    if !rest.is_empty() {
+        return Err(PrepareError::Invalid { reason: "header has trailing bytes".into() });
+    }
+    Ok(header)
+}
+
+fn header_rlp(header: &Header) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(700);
+    header.encode(&mut bytes);
+    bytes
+}
+
+fn invalid(error: impl std::fmt::Display) -> PrepareError {
+    PrepareError::Invalid { reason: error.to_string() }
+}
+
+fn prepare_error(error: ExecutionError) -> PrepareError {
+    if error.is_verdict() {
+        return invalid(error);
+    }
+    PrepareError::Operational { reason: error.to_string() }
+}
+
+fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Seconds since 1970 by this machine's clock.
+#[must_use]
+pub fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Height after the head: the one that consensus works on.
+#[must_use]
+pub fn next_height(head: &Head) -> Height {
+    head.block.height().next()
+}

@@ -1,0 +1,171 @@
+//! `weft devnet`: several validators in this process, funded accounts, a chain at once.
+
+mod banner;
+mod data;
+
+use crate::accounts::{FundedAccount, derive, ether};
+use crate::chain::Committed;
+use crate::cli::DevnetArgs;
+use crate::config::{Config, LogConfig};
+use crate::failure::{ExitStatus, Failure};
+use crate::home::Home;
+use crate::keys;
+use crate::node::{NodeSetup, RunningNode, runtime, stop_signal};
+use crate::report::BlockReport;
+use crate::testnet::{new_signing_key, validators};
+use ed25519_dalek::SigningKey;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use weft_evm::Executor;
+use weft_genesis::{ChainSpec, Genesis};
+use weft_store::StoreOptions;
+
+/// Runs the devnet until a signal or a failure.
+///
+/// # Errors
+/// [`Failure`] when it cannot start or a validator stops by itself.
+pub fn run(args: &DevnetArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let level = args.log.clone();
+    crate::logging::start(&LogConfig { level, ..LogConfig::default() })?;
+    let folder = data::choose(args)?;
+    let network = open_homes(args, &folder)?;
+    runtime()?.block_on(async {
+        let mut nodes = start_nodes(args, network.homes, &network.genesis).await?;
+        let screen = banner::Screen::new(args, &network.accounts, &network.genesis, &folder);
+        let addresses: Vec<SocketAddr> = nodes.iter().map(|n| n.rpc_address).collect();
+        screen.ready(&addresses, started.elapsed());
+        let result = {
+            let ends = nodes.iter_mut().map(|node| Box::pin(node.ended()));
+            tokio::select! {
+                (failure, _, _) = futures::future::select_all(ends) => Err(failure),
+                () = stop_signal() => Ok(()),
+            }
+        };
+        let height = nodes[0].store.head().block.height();
+        futures::future::join_all(nodes.into_iter().map(RunningNode::stop)).await;
+        screen.stopped(height, &folder);
+        result
+    })
+}
+
+struct Network {
+    homes: Vec<(Home, SigningKey)>,
+    genesis: Arc<Genesis>,
+    accounts: Vec<FundedAccount>,
+}
+
+/// Opens the validators' homes, or makes them in a new folder.
+fn open_homes(args: &DevnetArgs, folder: &Path) -> Result<Network, Failure> {
+    let accounts = derive(&args.mnemonic, args.accounts)?;
+    let first = Home::new(folder.join("validator0"));
+    if !first.genesis().exists() {
+        make_homes(args, folder, &accounts)?;
+    }
+    let genesis = Arc::new(first.read_genesis()?);
+    let count = genesis.validators.len();
+    let mut homes = Vec::with_capacity(count);
+    for index in 0..count {
+        let home = Home::new(folder.join(format!("validator{index}")));
+        let key = keys::read_validator_key(&home.validator_key())?;
+        homes.push((home, key));
+    }
+    Ok(Network { homes, genesis, accounts })
+}
+
+fn make_homes(args: &DevnetArgs, folder: &Path, accounts: &[FundedAccount]) -> Result<(), Failure> {
+    let keys: Vec<SigningKey> = (0..args.validators).map(|_| new_signing_key()).collect();
+    let funded: Vec<_> = accounts.iter().map(|a| (a.address, ether(args.balance))).collect();
+    let mut spec = ChainSpec::devnet(validators(&keys), &funded);
+    spec.params.chain_id = args.chain_id;
+    spec.params.gas_limit = args.gas_limit;
+    spec.timestamp = crate::chain::now_seconds();
+    Genesis::new(spec.clone()).map_err(|error| {
+        Failure::new(ExitStatus::Config, "this chain cannot be").fact("cause", error)
+    })?;
+    for (index, key) in keys.iter().enumerate() {
+        let home = Home::new(folder.join(format!("validator{index}")));
+        home.create(&Config::default(), &spec, Some(key))?;
+    }
+    Ok(())
+}
+
+async fn start_nodes(
+    args: &DevnetArgs,
+    homes: Vec<(Home, SigningKey)>,
+    genesis: &Arc<Genesis>,
+) -> Result<Vec<RunningNode>, Failure> {
+    let executor = Arc::new(Executor::new(args.workers));
+    let mut addresses = Vec::with_capacity(homes.len());
+    for (home, _) in &homes {
+        let port = free_port()?;
+        let id = crate::network::load_node_key(&home.node_key())?.public().to_peer_id();
+        addresses.push((format!("/ip4/127.0.0.1/tcp/{port}"), id));
+    }
+    let mut nodes: Vec<RunningNode> = Vec::with_capacity(homes.len());
+    for (index, (home, key)) in homes.into_iter().enumerate() {
+        let mut config = Config::default();
+        config.node.moniker = format!("validator{index}");
+        config.node.workers = args.workers;
+        config.rpc.cors = vec!["*".into()];
+        config.rpc.listen =
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), rpc_port(args.port, index)?);
+        config.p2p.listen.clone_from(&addresses[index].0);
+        let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
+        config.p2p.peers = others.map(|(_, (address, id))| format!("{address}/p2p/{id}")).collect();
+        let report = (index == 0).then(|| banner::BlockPrinter::new(args));
+        let started = RunningNode::start(NodeSetup {
+            home,
+            genesis: Arc::clone(genesis),
+            config,
+            key: Some(key),
+            executor: Arc::clone(&executor),
+            store: StoreOptions::devnet(),
+            devnet: true,
+            on_block: Box::new(move |committed, finality| {
+                if let Some(printer) = &report {
+                    printer.print(&summary(committed, finality));
+                }
+            }),
+        })
+        .await;
+        match started {
+            Ok(node) => nodes.push(node),
+            Err(failure) => {
+                futures::future::join_all(nodes.into_iter().map(RunningNode::stop)).await;
+                return Err(failure);
+            }
+        }
+    }
+    Ok(nodes)
+}
+
+fn summary(committed: &Committed, finality: Duration) -> BlockReport {
+    let executed = &committed.prepared.executed;
+    BlockReport::new(&committed.head.block, &executed.access_record, &executed.profile, finality)
+}
+
+fn rpc_port(first: u16, index: usize) -> Result<u16, Failure> {
+    u16::try_from(usize::from(first) + index).map_err(|_| {
+        Failure::new(ExitStatus::Config, format!("there is no port for validator {index}"))
+            .fix("choose a lower --port")
+    })
+}
+
+/// A port on loopback that is free now.
+fn free_port() -> Result<u16, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| {
+            Failure::new(ExitStatus::Busy, "no free port on loopback").fact("cause", error)
+        })
+}
+
+/// Folder of one validator's home, for those who look at a stopped devnet.
+#[must_use]
+pub fn validator_home(folder: &Path, index: usize) -> PathBuf {
+    folder.join(format!("validator{index}"))
+}

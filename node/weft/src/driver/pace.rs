@@ -1,0 +1,101 @@
+//! When the next height starts, and the timers of the consensus.
+
+use super::{Driver, Phase};
+use std::time::{Duration, Instant};
+use weft_consensus::{Input, TimeoutId};
+
+/// Transactions that arrive together go into one block: waiting this long after the first one
+/// costs little and saves a nearly empty block.
+const BATCHING: Duration = Duration::from_millis(10);
+
+/// Longest sleep, so that repairs and sync are looked at.
+const WAKEUP_MAX: Duration = Duration::from_millis(500);
+
+impl Driver {
+    /// Plans the next height after a block was committed.
+    pub(super) fn wait_for_next_height(&mut self) {
+        let pace = self.parts.pace;
+        let earliest = self.started_at + pace.interval;
+        self.phase = Phase::Waiting(earliest, self.started_at + pace.empty_interval);
+        self.transactions_since = (self.parts.has_transactions)().then(Instant::now);
+    }
+
+    /// Starts the next height when its time has come, there is something to include, or another
+    /// validator has started it.
+    pub(super) fn start_height_if_due(&mut self) {
+        let Phase::Waiting(earliest, latest) = self.phase else { return };
+        if !self.connected || self.sync.is_ahead_of(self.head.block.height()) {
+            return;
+        }
+        let now = Instant::now();
+        let batch = self.transactions_since.is_some_and(|since| now >= since + BATCHING);
+        if now < latest && !(batch && now >= earliest) && !self.others_have_started() {
+            return;
+        }
+        self.started_at = now;
+        self.transactions_since = None;
+        self.start_height();
+    }
+
+    fn others_have_started(&self) -> bool {
+        let height = self.height();
+        self.proposals.iter().any(|p| p.init.height == height) || self.sync.height_started(height)
+    }
+
+    fn start_height(&mut self) {
+        let height = self.height();
+        let replay = match self.parts.log.entries(height) {
+            Ok(entries) => entries,
+            Err(error) => return self.stop_for_storage("the consensus log cannot be read", error),
+        };
+        if !replay.is_empty() {
+            tracing::info!(%height, entries = replay.len(), "replaying the consensus log");
+        }
+        self.phase = Phase::Running;
+        self.publish_working_height();
+        self.step(Input::StartHeight { height, replay });
+        self.judge_waiting_proposals();
+    }
+
+    /// Sets a timer of the consensus.
+    pub(super) fn schedule(&mut self, id: TimeoutId, after: Duration) {
+        self.cancel(&id);
+        self.timer_sequence += 1;
+        self.timers.insert((Instant::now() + after, self.timer_sequence), id);
+    }
+
+    /// Removes a timer.
+    pub(super) fn cancel(&mut self, id: &TimeoutId) {
+        self.timers.retain(|_, known| known != id);
+    }
+
+    /// Feeds every timer that is due.
+    pub(super) fn fire_timers(&mut self) {
+        while let Some((&key, _)) = self.timers.first_key_value() {
+            if key.0 > Instant::now() || self.end.is_some() {
+                return;
+            }
+            let id = self.timers.remove(&key).expect("the key was just read");
+            self.step(Input::Timeout(id));
+        }
+    }
+
+    /// When the driver must look at something even if nothing happens.
+    pub(super) fn next_wakeup(&self) -> Instant {
+        let now = Instant::now();
+        let mut next = now + WAKEUP_MAX;
+        if let Some(((at, _), _)) = self.timers.first_key_value() {
+            next = next.min(*at);
+        }
+        if let Phase::Waiting(earliest, latest) = self.phase
+            && self.connected
+        {
+            let due = match self.transactions_since {
+                Some(since) => earliest.max(since + BATCHING).min(latest),
+                None => latest,
+            };
+            next = next.min(due);
+        }
+        next.min(self.sync.next_wakeup(now + WAKEUP_MAX))
+    }
+}

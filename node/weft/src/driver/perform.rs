@@ -1,0 +1,98 @@
+//! Performs what the consensus asks for, in order.
+
+use super::{Driver, DriverEnd};
+use crate::execution::Job;
+use std::sync::mpsc::TrySendError;
+use std::time::Duration;
+use weft_consensus::{ConsensusMessage, Input, Output, SignGuard, Verified, WalEntry};
+
+impl Driver {
+    /// Feeds one input and performs the outputs.
+    pub(super) fn step(&mut self, input: Input) {
+        let outputs = self.parts.consensus.step(input);
+        let mut entries: Vec<WalEntry> = Vec::new();
+        let mut guard: Option<SignGuard> = None;
+        for output in outputs {
+            if self.end.is_some() {
+                return;
+            }
+            match output {
+                Output::Persist(entry) => entries.push(entry),
+                Output::Guard(next) => guard = Some(next),
+                Output::Flush => self.write_log(&mut entries, &mut guard, true),
+                other => self.perform(other),
+            }
+        }
+        // Entries that nothing depends on yet: durable with the next flush.
+        self.write_log(&mut entries, &mut guard, false);
+    }
+
+    fn write_log(
+        &mut self,
+        entries: &mut Vec<WalEntry>,
+        guard: &mut Option<SignGuard>,
+        sync: bool,
+    ) {
+        if entries.is_empty() && guard.is_none() && !sync {
+            return;
+        }
+        let sync = sync && self.parts.log_sync;
+        let written = self.parts.log.append(entries, guard.as_ref(), sync);
+        entries.clear();
+        *guard = None;
+        if let Err(error) = written {
+            self.stop_for_storage("the consensus log cannot be written", error);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Persist(_) | Output::Guard(_) | Output::Flush => {}
+            Output::Publish(message) => self.parts.network.publish_consensus(&message),
+            Output::PublishLiveness(message) => self.parts.network.publish_liveness(&message),
+            Output::Schedule { id, duration_ms } => {
+                self.schedule(id, Duration::from_millis(duration_ms));
+            }
+            Output::Cancel(id) => self.cancel(&id),
+            Output::CancelAll => self.timers.clear(),
+            Output::Build { height, round, .. } => self.build(height, round),
+            Output::Restream { height, round, valid_round, proposer, block } => {
+                self.restream(height, round, valid_round, proposer, block);
+            }
+            Output::Decide { certificate } => self.on_decided(certificate),
+            Output::StartedRound { height, round, proposer, .. } => {
+                tracing::debug!(%height, %round, %proposer, "round started");
+            }
+            Output::PeerBehind { height } => {
+                tracing::debug!(%height, "a peer is behind");
+                self.parts.network.publish_status(&self.head);
+            }
+            Output::Evidence(evidence) => {
+                tracing::warn!(?evidence, "a validator signed two different messages");
+            }
+            Output::Halt { reason } => {
+                tracing::error!(%reason, "refusing to sign; the node stops");
+                self.end.get_or_insert(DriverEnd::Unsafe(reason));
+            }
+        }
+    }
+
+    /// Takes a vote or proposal from gossip.
+    pub(super) fn on_message(&mut self, message: ConsensusMessage, verified: Verified) {
+        self.parts.consensus.trust(verified);
+        self.sync.heard_of(message.height());
+        self.step(Input::Message(message));
+    }
+
+    /// Hands a job to the execution thread. Never waits: that thread may be waiting for this one.
+    pub(super) fn job(&mut self, job: Job) {
+        let vital = job.is_vital();
+        match self.parts.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) if !vital => {
+                tracing::warn!("the execution thread is busy: a proposal is not judged");
+            }
+            Err(error) => self.stop_for_storage("the execution thread takes no work", error),
+        }
+    }
+}

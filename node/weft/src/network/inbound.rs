@@ -1,0 +1,300 @@
+//! What peers send: judged before it is forwarded or believed.
+
+use super::Network;
+use crate::assembly::{Arrival, PartsMessage, REPAIR_AFTER};
+use crate::driver::Event;
+use libp2p::PeerId;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use weft_consensus::{ConsensusMessage, LivenessMessage, verify_liveness, verify_message};
+use weft_p2p::{Command, Events, MessageToken, Request, Response, StatusMessage, Topic, Verdict};
+use weft_pool::{Blame, Origin};
+use weft_types::Height;
+use weft_types::parts::{Part, SignedPartsInit};
+use weft_types::transaction::{decode_transaction, recover_transaction};
+
+/// Heights ahead of ours for which votes are taken.
+const HEIGHTS_AHEAD: u64 = 16;
+/// Batches of transactions that are recovered and admitted at the same time.
+const ADMISSIONS_CONCURRENT: usize = 2;
+/// Most transactions in one gossip message.
+pub(super) const BATCH_MAX: usize = 256;
+/// After this time the first height starts with a quorum, without waiting for everybody.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(700);
+/// After this time the first height starts whoever is there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Reads events until the network stops.
+pub(super) async fn run(network: Network, mut events: Events, persistent: usize) {
+    let mut inbound = Inbound {
+        admissions: Arc::new(Semaphore::new(ADMISSIONS_CONCURRENT)),
+        subscribed: HashSet::new(),
+        announced: false,
+        since: Instant::now(),
+        persistent,
+        network,
+    };
+    let mut repair = tokio::time::interval(REPAIR_AFTER);
+    repair.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    inbound.announce_connection();
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => inbound.on_event(event),
+                None => return,
+            },
+            _ = repair.tick() => {
+                inbound.announce_connection();
+                inbound.repair();
+            }
+        }
+    }
+}
+
+struct Inbound {
+    network: Network,
+    admissions: Arc<Semaphore>,
+    subscribed: HashSet<PeerId>,
+    announced: bool,
+    since: Instant,
+    persistent: usize,
+}
+
+impl Inbound {
+    fn on_event(&mut self, event: weft_p2p::Event) {
+        use weft_p2p::Event as E;
+        match event {
+            E::Message { topic, from, data, token } => self.on_message(topic, from, data, token),
+            E::Request { from, request, token } => self.network.serve(from, request, token),
+            E::PeerUp { peer } => {
+                self.network.inner.peers.fetch_add(1, Ordering::Relaxed);
+                self.ask_status(peer);
+            }
+            E::PeerDown { peer } => {
+                self.network.inner.peers.fetch_sub(1, Ordering::Relaxed);
+                self.subscribed.remove(&peer);
+                self.network.tell(Event::PeerDown(peer));
+            }
+            E::Subscribed { peer, topic: Topic::Consensus } => {
+                self.subscribed.insert(peer);
+                self.announce_connection();
+            }
+            E::Subscribed { .. } => {}
+            E::Listening { address } => tracing::info!(%address, "listening for peers"),
+            E::WrongGenesis { peer, expected, found } => {
+                tracing::warn!(%peer, expected, found, "a peer belongs to another chain");
+            }
+            E::PeerBanned { peer, offence, ban_ms } => {
+                tracing::warn!(%peer, ?offence, ban_ms, "a peer is kept away");
+            }
+        }
+    }
+
+    /// Tells the driver once that enough of the others are there to start.
+    fn announce_connection(&mut self) {
+        if self.announced {
+            return;
+        }
+        let validators = self.network.inner.genesis.validators.len();
+        let everybody = self.persistent.min(validators.saturating_sub(1));
+        let quorum = (validators * 2 / 3).min(everybody);
+        let (there, waited) = (self.subscribed.len(), self.since.elapsed());
+        let enough = there >= everybody || (there >= quorum && waited >= CONNECT_PATIENCE);
+        if enough || waited >= CONNECT_LIMIT {
+            self.announced = self.network.inner.events.try_send(Event::Connected).is_ok();
+        }
+    }
+
+    fn on_message(&mut self, topic: Topic, from: PeerId, data: Vec<u8>, token: MessageToken) {
+        let verdict = match topic {
+            Topic::Consensus => self.consensus(&data),
+            Topic::Liveness => self.liveness(&data),
+            Topic::Parts => self.parts(&data),
+            Topic::Status => self.status(from, &data),
+            Topic::Transactions => return self.transactions(data, token),
+        };
+        self.network.send(Command::Validated { message: token, verdict });
+    }
+
+    fn working_height(&self) -> u64 {
+        self.network.inner.working_height.load(Ordering::Acquire)
+    }
+
+    fn consensus(&self, data: &[u8]) -> Verdict {
+        let Ok(message) = ConsensusMessage::decode(data) else { return Verdict::Reject };
+        let (height, working) = (message.height().0, self.working_height());
+        if height + 1 < working || height > working + HEIGHTS_AHEAD {
+            return Verdict::Ignore;
+        }
+        let genesis = &self.network.inner.genesis;
+        match verify_message(&message, &genesis.validators, &genesis.hash()) {
+            Ok(verified) => {
+                self.network.tell(Event::Message(message, verified));
+                Verdict::Accept
+            }
+            Err(_) => Verdict::Reject,
+        }
+    }
+
+    fn liveness(&self, data: &[u8]) -> Verdict {
+        let Ok(message) = LivenessMessage::decode(data) else { return Verdict::Reject };
+        let (height, working) = (message.height().0, self.working_height());
+        if height > working + HEIGHTS_AHEAD {
+            return Verdict::Ignore;
+        }
+        let genesis = &self.network.inner.genesis;
+        match verify_liveness(&message, &genesis.validators, &genesis.hash()) {
+            Ok(verified) => {
+                self.network.tell(Event::Liveness(message, verified));
+                if height < working { Verdict::Ignore } else { Verdict::Accept }
+            }
+            Err(_) => Verdict::Reject,
+        }
+    }
+
+    fn status(&self, from: PeerId, data: &[u8]) -> Verdict {
+        let Ok(status) = borsh::from_slice::<StatusMessage>(data) else { return Verdict::Reject };
+        self.network.on_status(from, &status);
+        // Only neighbours need it: it is not forwarded.
+        Verdict::Ignore
+    }
+
+    fn parts(&self, data: &[u8]) -> Verdict {
+        match borsh::from_slice::<PartsMessage>(data) {
+            Ok(PartsMessage::Init { init, .. }) => self.announcement(*init),
+            Ok(PartsMessage::Part(part)) => self.network.on_part(part),
+            Err(_) => Verdict::Reject,
+        }
+    }
+
+    fn announcement(&self, signed: SignedPartsInit) -> Verdict {
+        let (height, working) = (signed.init.height.0, self.working_height());
+        if height < working || height > working + 1 {
+            return Verdict::Ignore;
+        }
+        let genesis = &self.network.inner.genesis;
+        let Some((_, proposer)) = genesis.validators.get(&signed.init.proposer) else {
+            return Verdict::Reject;
+        };
+        if signed.verify(&genesis.hash(), &proposer.public_key).is_err() {
+            return Verdict::Reject;
+        }
+        let arrival = self.network.inner.assembly.lock().announce(signed, Instant::now());
+        self.network.on_arrivals(vec![arrival])
+    }
+
+    fn transactions(&self, data: Vec<u8>, token: MessageToken) {
+        let (network, admissions) = (self.network.clone(), Arc::clone(&self.admissions));
+        tokio::spawn(async move {
+            let Ok(_permit) = admissions.acquire_owned().await else { return };
+            let judge = network.clone();
+            let verdict = tokio::task::spawn_blocking(move || judge.admit_batch(&data)).await;
+            let verdict = verdict.unwrap_or(Verdict::Ignore);
+            network.send(Command::Validated { message: token, verdict });
+        });
+    }
+
+    fn ask_status(&self, peer: PeerId) {
+        let network = self.network.clone();
+        tokio::spawn(async move {
+            let own = network.status_of(&network.inner.store.head());
+            let answer = network.inner.handle.request(peer, Request::Status(own)).await;
+            if let Ok(Response::Status(status)) = answer {
+                network.on_status(peer, &status);
+            }
+        });
+    }
+
+    /// Asks two peers for parts of proposals that stopped arriving.
+    fn repair(&self) {
+        let height = Height(self.working_height());
+        let stalled = self.network.inner.assembly.lock().stalled(height, Instant::now());
+        for (block, have) in stalled {
+            for peer in self.subscribed.iter().take(2) {
+                let (network, peer, have) = (self.network.clone(), *peer, have.clone());
+                tokio::spawn(async move {
+                    let request = Request::Parts { block, have };
+                    let Ok(Response::Parts(parts)) =
+                        network.inner.handle.request(peer, request).await
+                    else {
+                        return;
+                    };
+                    for bytes in parts {
+                        match borsh::from_slice::<Part>(&bytes).map(|part| network.on_part(part)) {
+                            Ok(Verdict::Accept | Verdict::Ignore) => {}
+                            Ok(Verdict::Reject) | Err(_) => {
+                                return network.blame(peer, "a wrong part");
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Network {
+    pub(super) fn on_status(&self, peer: PeerId, status: &StatusMessage) {
+        if status.genesis_hash == self.inner.genesis.hash() {
+            self.inner.best_height.fetch_max(status.height, Ordering::Relaxed);
+            self.tell(Event::PeerStatus(peer, status.height));
+        }
+    }
+
+    fn on_part(&self, part: Part) -> Verdict {
+        let arrivals = self.inner.assembly.lock().part(part, Instant::now());
+        self.on_arrivals(arrivals)
+    }
+
+    /// Hands complete bodies on; the verdict on the message that completed or extended them.
+    fn on_arrivals(&self, arrivals: Vec<Arrival>) -> Verdict {
+        let mut verdict = Verdict::Ignore;
+        for arrival in arrivals {
+            match arrival {
+                Arrival::New(complete) => {
+                    verdict = Verdict::Accept;
+                    if let Some(complete) = complete {
+                        self.tell(Event::Proposal(complete));
+                    }
+                }
+                Arrival::Wrong if verdict == Verdict::Ignore => verdict = Verdict::Reject,
+                Arrival::Wrong | Arrival::Known | Arrival::Unknown => {}
+            }
+        }
+        verdict
+    }
+
+    /// Admits a gossiped batch: forwarded when at least one transaction is new and good, rejected
+    /// when one of them is wrong whatever the state.
+    fn admit_batch(&self, data: &[u8]) -> Verdict {
+        let Ok(batch) = borsh::from_slice::<Vec<Vec<u8>>>(data) else { return Verdict::Reject };
+        if batch.is_empty() || batch.len() > BATCH_MAX {
+            return Verdict::Reject;
+        }
+        let chain_id = self.inner.genesis.params.chain_id;
+        let head = self.inner.store.head();
+        let mut verdict = Verdict::Ignore;
+        for bytes in batch {
+            let Ok(transaction) = decode_transaction(&bytes) else { return Verdict::Reject };
+            if self.inner.pool.get(transaction.tx_hash()).is_some() {
+                continue;
+            }
+            let Ok(recovered) = recover_transaction(transaction, chain_id) else {
+                return Verdict::Reject;
+            };
+            let state = head.state.as_ref();
+            match self.inner.pool.admit(recovered, Origin::Peer, state, head.block.header()) {
+                Ok(_) => verdict = Verdict::Accept,
+                Err(error) if error.blame() == Blame::Peer => return Verdict::Reject,
+                Err(_) => {}
+            }
+        }
+        if verdict == Verdict::Accept {
+            self.tell(Event::Transactions);
+        }
+        verdict
+    }
+}

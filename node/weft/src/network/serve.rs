@@ -1,0 +1,97 @@
+//! Answers what peers ask.
+
+use super::Network;
+use crate::driver::SyncBlock;
+use alloy_rlp::Encodable;
+use libp2p::PeerId;
+use std::sync::Arc;
+use weft_p2p::limits::{
+    BLOCKS_PER_REQUEST_MAX, BLOCKS_RESPONSE_BYTES_MAX, PARTS_RESPONSE_BYTES_MAX,
+    TRANSACTIONS_RESPONSE_BYTES_MAX,
+};
+use weft_p2p::{Command, Request, RequestToken, Response};
+use weft_store::StoreError;
+use weft_types::block::BlockBody;
+use weft_types::transaction::encode_transaction;
+use weft_types::{B256, Bytes};
+
+impl Network {
+    /// Answers a request on a blocking thread: it may read the disk.
+    pub(super) fn serve(&self, from: PeerId, request: Request, token: RequestToken) {
+        if let Request::Status(status) = &request {
+            self.on_status(from, status);
+        }
+        let network = self.clone();
+        self.inner.runtime.spawn_blocking(move || {
+            let response = network.answer(request);
+            network.send(Command::Respond { token, response });
+        });
+    }
+
+    fn answer(&self, request: Request) -> Response {
+        match request {
+            Request::Status(_) => Response::Status(self.status_of(&self.inner.store.head())),
+            Request::Blocks { from, count } => Response::Blocks(self.blocks(from, count)),
+            Request::Parts { block, have } => Response::Parts(self.parts(&block, &have)),
+            Request::Transactions(hashes) => Response::Transactions(self.transactions(&hashes)),
+        }
+    }
+
+    fn blocks(&self, from: u64, count: u32) -> Vec<Vec<u8>> {
+        let mut blocks = Vec::new();
+        let mut room = BLOCKS_RESPONSE_BYTES_MAX - 1024;
+        let last = from.saturating_add(u64::from(count.min(BLOCKS_PER_REQUEST_MAX)));
+        for height in from.max(1)..last.min(self.inner.store.head().block.height().0 + 1) {
+            let bytes = match self.sync_block(height) {
+                Ok(Some(block)) => borsh::to_vec(&block).expect("writing to memory cannot fail"),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(height, %error, "a block cannot be read");
+                    break;
+                }
+            };
+            if bytes.len() + 4 > room {
+                break;
+            }
+            room -= bytes.len() + 4;
+            blocks.push(bytes);
+        }
+        blocks
+    }
+
+    fn sync_block(&self, height: u64) -> Result<Option<SyncBlock>, StoreError> {
+        let store = &self.inner.store;
+        let (Some(stored), Some(certificate)) = (store.block(height)?, store.certificate(height)?)
+        else {
+            return Ok(None);
+        };
+        let mut header = Vec::new();
+        stored.block.header().encode(&mut header);
+        let access_list: Bytes = store.access_list(height)?.unwrap_or_default();
+        let transactions = stored.block.into_block().transactions;
+        let body = BlockBody { transactions, access_list }.encode();
+        Ok(Some(SyncBlock { header, body, certificate }))
+    }
+
+    fn parts(&self, block: &B256, have: &[u8]) -> Vec<Vec<u8>> {
+        let parts =
+            self.inner.assembly.lock().parts_of(block, have, PARTS_RESPONSE_BYTES_MAX - 4096);
+        parts
+            .iter()
+            .map(|part| borsh::to_vec(part).expect("writing to memory cannot fail"))
+            .collect()
+    }
+
+    fn transactions(&self, hashes: &[B256]) -> Vec<Vec<u8>> {
+        let mut room = TRANSACTIONS_RESPONSE_BYTES_MAX - 1024;
+        let known = hashes.iter().filter_map(|hash| self.inner.pool.get(hash));
+        known
+            .map(|transaction: Arc<_>| encode_transaction(transaction.inner()).to_vec())
+            .take_while(|bytes| {
+                let fits = bytes.len() + 4 <= room;
+                room = room.saturating_sub(bytes.len() + 4);
+                fits
+            })
+            .collect()
+    }
+}
