@@ -3,7 +3,7 @@
 use crate::chain::{Chain, Committed};
 use crate::cli::NodeArgs;
 use crate::config::{Config, LogSync};
-use crate::consensus_log::ConsensusLog;
+use crate::consensus_log::{ConsensusLog, LogError};
 use crate::driver::{Driver, DriverEnd, DriverParts, Event, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
@@ -276,11 +276,7 @@ fn open_store(
 ) -> Result<Arc<Store>, Failure> {
     let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
     Store::open(&home.database(), state, options).map_err(|error| match error {
-        StoreError::Locked { .. } => {
-            Failure::new(ExitStatus::Busy, "this home is in use by another process")
-                .fact("home", home.root().display())
-                .fix("stop the other node, or choose another home")
-        }
+        StoreError::Locked { .. } => home_in_use(home),
         StoreError::WrongGenesis { expected, found } => {
             Failure::new(ExitStatus::Unsafe, "this home belongs to another chain")
                 .fact("home", format!("{}  genesis {found}", home.root().display()))
@@ -292,8 +288,16 @@ fn open_store(
 }
 
 fn open_log(home: &Home) -> Result<ConsensusLog, Failure> {
-    ConsensusLog::open(&home.consensus())
-        .map_err(|error| damaged(&home.consensus(), &error.to_string()))
+    ConsensusLog::open(&home.consensus()).map_err(|error| match error {
+        LogError::Locked { .. } => home_in_use(home),
+        other => damaged(&home.consensus(), &other.to_string()),
+    })
+}
+
+fn home_in_use(home: &Home) -> Failure {
+    Failure::new(ExitStatus::Busy, "this home is in use by another process")
+        .fact("home", home.root().display())
+        .fix("stop the other node, or choose another home")
 }
 
 fn damaged(path: &Path, cause: &str) -> Failure {
