@@ -45,7 +45,13 @@ struct Entry<V: Vm + ?Sized> {
     estimate: bool,
     /// Whether `write` was ever more than an estimate, so that somebody may have read it.
     seen: bool,
+    /// The value after this write, where a long fold left it. Cleared by every change at or below it that readers may see.
+    after: Option<V::Value>,
 }
+
+/// Deltas that are folded before the sum is kept. Without this a balance that everybody changes and reads costs each reader
+/// a fold over all that is not settled, which is long when the worker with the lowest transaction has lost its core.
+const FOLD_KEPT: usize = 16;
 
 /// Why a location has no value yet for some transaction.
 #[derive(Debug)]
@@ -78,24 +84,29 @@ enum Miss {
 pub(crate) type Stale<L> = (u32, L);
 
 /// The value that transaction `index` sees: the last `Set` below it, or the settled value, and the deltas in between folded
-/// in block order. Readers and validation both use this function, so they cannot disagree (hazard 17).
+/// in block order. Readers and validation both use this function, so they cannot disagree (hazard 17). Also says how many
+/// deltas were folded.
 fn resolve<'c, V: Vm + ?Sized>(
     vm: &V,
     chain: &'c Chain<V>,
     index: u32,
-) -> Result<Cow<'c, V::Value>, Miss> {
+) -> Result<(Cow<'c, V::Value>, usize), Miss> {
     let below = chain.entries.partition_point(|entry| entry.index < index);
     let mut first = below;
     let mut value = None;
-    while first > 0 && value.is_none() {
+    while first > 0 {
         let entry = &chain.entries[first - 1];
         if entry.estimate {
             return Err(Miss::Estimate { writer: entry.index });
         }
-        match &entry.write {
-            Write::Set(set) => value = Some(set),
-            Write::Add(_) => first -= 1,
+        value = match &entry.write {
+            Write::Set(set) => Some(set),
+            Write::Add(_) => entry.after.as_ref(),
+        };
+        if value.is_some() {
+            break;
         }
+        first -= 1;
     }
     let mut value = Cow::Borrowed(value.or(chain.settled.as_ref()).ok_or(Miss::NoBase)?);
     for entry in chain.entries.range(first..below) {
@@ -105,7 +116,18 @@ fn resolve<'c, V: Vm + ?Sized>(
             value = Cow::Owned(changed);
         }
     }
-    Ok(value)
+    Ok((value, below - first))
+}
+
+impl<F> Obstacle<F> {
+    /// The obstacle behind a miss, unless that is the missing base.
+    fn of(miss: Miss) -> Option<Self> {
+        match miss {
+            Miss::NoBase => None,
+            Miss::Estimate { writer } => Some(Self::Estimate { writer }),
+            Miss::OutOfRange { writer } => Some(Self::OutOfRange { writer }),
+        }
+    }
 }
 
 impl<V: Vm + ?Sized> Memory<V> {
@@ -122,17 +144,35 @@ impl<V: Vm + ?Sized> Memory<V> {
         index: u32,
     ) -> Result<V::Value, Obstacle<V::Fatal>> {
         loop {
-            if let Some(chain) = self.chains.get(location) {
-                match resolve(vm, &chain, index) {
-                    Ok(value) => return Ok(value.into_owned()),
-                    Err(Miss::Estimate { writer }) => return Err(Obstacle::Estimate { writer }),
-                    Err(Miss::OutOfRange { writer }) => {
-                        return Err(Obstacle::OutOfRange { writer });
+            let found = self.chains.get(location).map(|chain| {
+                resolve(vm, &chain, index).map(|(value, folded)| (value.into_owned(), folded))
+            });
+            match found {
+                Some(Ok((value, folded))) => {
+                    if folded > FOLD_KEPT {
+                        self.keep_fold(vm, location, index);
                     }
-                    Err(Miss::NoBase) => {}
+                    return Ok(value);
                 }
+                Some(Err(miss)) => {
+                    if let Some(obstacle) = Obstacle::of(miss) {
+                        return Err(obstacle);
+                    }
+                }
+                None => {}
             }
             self.load_base(vm, location).map_err(Obstacle::Fatal)?;
+        }
+    }
+
+    /// Keeps what transaction `index` reads with the entry below it.
+    fn keep_fold(&self, vm: &V, location: &V::Location, index: u32) {
+        if let Some(mut chain) = self.chains.get_mut(location) {
+            let value = resolve(vm, &chain, index).ok().map(|(value, _)| value.into_owned());
+            let below = chain.entries.partition_point(|entry| entry.index < index);
+            if let Some(last) = below.checked_sub(1) {
+                chain.entries[last].after = value;
+            }
         }
     }
 
@@ -148,7 +188,7 @@ impl<V: Vm + ?Sized> Memory<V> {
         register: bool,
     ) -> Result<Finding, V::Fatal> {
         let judge = |chain: &Chain<V>| match resolve(vm, chain, index) {
-            Ok(value) if vm.holds(&observed.observation, &value) => Some(Finding::Holds),
+            Ok((value, _)) if vm.holds(&observed.observation, &value) => Some(Finding::Holds),
             Ok(_) => Some(Finding::Broken { writer: chain.writer_below(index) }),
             Err(Miss::Estimate { writer } | Miss::OutOfRange { writer }) => {
                 Some(Finding::Broken { writer: Some(writer) })
@@ -191,8 +231,14 @@ impl<V: Vm + ?Sized> Memory<V> {
         stale: &mut Vec<Stale<V::Location>>,
     ) {
         for (location, write) in writes {
-            let entry =
-                Entry { index, incarnation, write: write.clone(), estimate, seen: !estimate };
+            let entry = Entry {
+                index,
+                incarnation,
+                write: write.clone(),
+                estimate,
+                seen: !estimate,
+                after: None,
+            };
             let mut chain = match self.chains.get_mut(location) {
                 Some(chain) => chain,
                 None => self.chains.entry(location.clone()).or_default(),
@@ -218,6 +264,7 @@ impl<V: Vm + ?Sized> Memory<V> {
                 && let Some(at) = chain.position(index)
             {
                 chain.entries[at].estimate = true;
+                chain.forget_folds(at);
             }
         }
     }
@@ -252,10 +299,9 @@ impl<V: Vm + ?Sized> Memory<V> {
             let mut chain = self.chains.get_mut(location).expect("the write was published here");
             let entry = chain.take(index, |_| true);
             debug_assert!(
-                entry.is_some_and(|entry| !entry.estimate),
-                "only a published write settles"
+                entry.is_some_and(|entry| entry.index == index && !entry.estimate),
+                "the settled write is the lowest, and no estimate"
             );
-            debug_assert!(chain.entries.front().is_none_or(|entry| entry.index > index));
             let value = match write {
                 Write::Set(value) => value.clone(),
                 Write::Add(delta) => chain
@@ -317,6 +363,7 @@ impl<V: Vm + ?Sized> Chain<V> {
             Err(at) => {
                 let visible = !new.estimate;
                 self.entries.insert(at, new);
+                self.forget_folds(at);
                 visible
             }
             Ok(at) => {
@@ -338,6 +385,7 @@ impl<V: Vm + ?Sized> Chain<V> {
                     _ => false,
                 };
                 *old = new;
+                self.forget_folds(at);
                 !same
             }
         }
@@ -346,7 +394,16 @@ impl<V: Vm + ?Sized> Chain<V> {
     /// Removes the entry of transaction `index` if `which` says so.
     fn take(&mut self, index: u32, which: impl FnOnce(&Entry<V>) -> bool) -> Option<Entry<V>> {
         let at = self.position(index)?;
-        if which(&self.entries[at]) { self.entries.remove(at) } else { None }
+        if !which(&self.entries[at]) {
+            return None;
+        }
+        self.forget_folds(at);
+        self.entries.remove(at)
+    }
+
+    /// Forgets the values kept from position `at` on, because something changes there.
+    fn forget_folds(&mut self, at: usize) {
+        self.entries.range_mut(at..).for_each(|entry| entry.after = None);
     }
 
     /// Remembers transaction `index` as a reader.

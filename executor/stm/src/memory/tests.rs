@@ -128,3 +128,54 @@ fn a_broken_observation_names_the_last_writer_below() {
         Finding::Broken { writer: Some(2) }
     );
 }
+
+/// A kept sum must never outlive what it was made of: every kind of change, compared with a memory that keeps nothing.
+#[test]
+fn long_folds_give_the_same_as_short_ones_after_every_change() {
+    let (kept, vm) = memory();
+    let mut generator = crate::toy::Generator::new(7);
+    let mut expected: Vec<Option<(i128, bool)>> = (0..60).map(|_| None).collect();
+    for round in 0..3000 {
+        let index = u32::try_from(generator.below(60)).unwrap();
+        let slot = &mut expected[index as usize];
+        match generator.below(3) {
+            0 => {
+                kept.discard(index, &[(X, Write::Add(0))], &mut Vec::new());
+                *slot = None;
+            }
+            1 => {
+                kept.mark_estimates(index, &[(X, Write::Add(0))]);
+                if let Some((_, estimate)) = slot {
+                    *estimate = true;
+                }
+            }
+            _ => {
+                let delta = i128::from(generator.below(50));
+                publish(&kept, (index, 2 * round), Write::Add(delta));
+                *slot = Some((delta, false));
+            }
+        }
+        // Mostly without estimates, so that folds get long.
+        if generator.below(2) == 0 {
+            for (index, slot) in expected.iter_mut().enumerate() {
+                if let Some((delta, true)) = slot {
+                    publish(
+                        &kept,
+                        (u32::try_from(index).unwrap(), 2 * round + 1),
+                        Write::Add(*delta),
+                    );
+                    *slot = Some((*delta, false));
+                }
+            }
+        }
+        let reader = generator.below(61);
+        let below = &expected[..usize::try_from(reader).unwrap()];
+        let sum: i128 = below.iter().flatten().map(|(delta, _)| delta).sum();
+        let read = kept.read(&vm, &X, u32::try_from(reader).unwrap());
+        if below.iter().flatten().any(|(_, estimate)| *estimate) {
+            assert!(matches!(read, Err(Obstacle::Estimate { .. })), "round {round}: {read:?}");
+        } else {
+            assert_eq!(i128::from(read.unwrap()), sum, "round {round}");
+        }
+    }
+}
