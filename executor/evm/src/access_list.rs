@@ -1,0 +1,100 @@
+//! Builds the block access list (EIP-7928) while transactions settle.
+//!
+//! What enters: every account and slot that the machine's journal holds when an execution ends. The journal keeps what
+//! reverted frames touched, and takes an item in only once the gas for reaching it was paid, which is the rule of the EIP.
+//! A change enters at index `i` when the value after `i` differs from the value before `i`.
+
+use crate::value::Value;
+use alloy_eip7928::{
+    AccountChanges, BalanceChange, BlockAccessIndex, CodeChange, NonceChange, SlotChanges,
+    StorageChange,
+};
+use alloy_primitives::{Address, Bytes, U256};
+use std::collections::{BTreeMap, HashMap};
+use weft_types::Location;
+
+/// The list as far as the block is settled.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    accounts: HashMap<Address, Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Slots accessed; those without changes are reads.
+    slots: BTreeMap<U256, Vec<StorageChange>>,
+    balances: Vec<BalanceChange>,
+    nonces: Vec<NonceChange>,
+    codes: Vec<CodeChange>,
+}
+
+impl Recorder {
+    /// Takes in the accounts and slots that an execution accessed.
+    pub(crate) fn access(&mut self, accesses: &[(Address, Vec<U256>)]) {
+        for (address, slots) in accesses {
+            let entry = self.accounts.entry(*address).or_default();
+            for slot in slots {
+                entry.slots.entry(*slot).or_default();
+            }
+        }
+    }
+
+    /// Takes in that a location holds `after` from `index` on. Indices must ascend, and each location changes at most once
+    /// at an index. `code` answers for the bytes of a code hash.
+    pub(crate) fn change(&mut self, index: u64, location: &Location, after: &Value, code: Bytes) {
+        let index = BlockAccessIndex::new(index);
+        let entry = self.accounts.entry(*location.address()).or_default();
+        match (location, after) {
+            (Location::Storage { slot, .. }, value) => {
+                let change = StorageChange::new(index, value.number());
+                entry.slots.entry(*slot).or_default().push(change);
+            }
+            (_, Value::Balance(balance)) => {
+                entry.balances.push(BalanceChange::new(index, *balance));
+            }
+            (_, Value::Nonce(nonce)) => entry.nonces.push(NonceChange::new(index, *nonce)),
+            (_, Value::Code(_)) => entry.codes.push(CodeChange::new(index, code)),
+            (_, Value::Slot(_)) => {}
+        }
+    }
+
+    /// The finished list, in the order that the EIP demands, as RLP.
+    pub(crate) fn encode(self) -> Bytes {
+        let mut accounts: Vec<(Address, Entry)> = self.accounts.into_iter().collect();
+        accounts.sort_unstable_by_key(|(address, _)| *address);
+        let list: Vec<AccountChanges> =
+            accounts.into_iter().map(|(address, entry)| entry.finish(address)).collect();
+        alloy_rlp::encode(&list).into()
+    }
+}
+
+impl Entry {
+    fn finish(self, address: Address) -> AccountChanges {
+        let mut changes = AccountChanges::new(address);
+        for (slot, writes) in self.slots {
+            if writes.is_empty() {
+                changes.storage_reads.push(slot);
+            } else {
+                changes.storage_changes.push(SlotChanges::new(slot, writes));
+            }
+        }
+        changes.balance_changes = self.balances;
+        changes.nonce_changes = self.nonces;
+        changes.code_changes = self.codes;
+        changes
+    }
+}
+
+/// An upper bound of the bytes that an execution adds to the encoded list.
+pub(crate) fn encoded_size_bound(
+    accesses: &[(Address, Vec<U256>)],
+    changes: usize,
+    code_bytes: usize,
+) -> usize {
+    // Address with its headers, slot, and a change of a 32-byte value with its index.
+    const ACCOUNT: usize = 21 + 6 * 4;
+    const SLOT: usize = 33 + 2 * 4;
+    const CHANGE: usize = 33 + 9 + 4;
+    let slots: usize = accesses.iter().map(|(_, slots)| slots.len()).sum();
+    accesses.len() * ACCOUNT + slots * SLOT + changes * CHANGE + code_bytes
+}

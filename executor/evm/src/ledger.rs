@@ -1,0 +1,138 @@
+//! The settled values of a block: what everything settled so far has made of the parent state.
+
+use crate::base::Base;
+use crate::error::Failure;
+use crate::tracker::Source;
+use crate::value::{Change, Value};
+use alloy_primitives::{Address, B256, Bytes};
+use std::collections::{BTreeMap, HashMap};
+use weft_stm::Stop;
+use weft_types::{Account, AccountDiff, Location, SlotDiff, StateDiff, StateError};
+
+/// Parent state and the changes on top of it. Owned by whoever settles.
+pub(crate) struct Ledger<'b> {
+    base: &'b Base<'b>,
+    /// Every location that was changed, even if it was changed back.
+    values: HashMap<Location, Value>,
+    /// Bytes of all code set on the way.
+    codes: BTreeMap<B256, Bytes>,
+}
+
+impl<'b> Ledger<'b> {
+    pub(crate) fn new(base: &'b Base<'b>) -> Self {
+        Self { base, values: HashMap::new(), codes: BTreeMap::new() }
+    }
+
+    /// The value of a location now.
+    pub(crate) fn value(&self, location: &Location) -> Result<Value, StateError> {
+        match self.values.get(location) {
+            Some(value) => Ok(*value),
+            None => self.base.parent_value(location),
+        }
+    }
+
+    /// Everything changed so far.
+    pub(crate) fn values(&self) -> &HashMap<Location, Value> {
+        &self.values
+    }
+
+    /// Applies a change and returns the values before and after it.
+    pub(crate) fn apply(
+        &mut self,
+        location: &Location,
+        change: &Change,
+    ) -> Result<(Value, Value), Failure> {
+        let before = self.value(location)?;
+        let after = change.apply(&before).ok_or_else(|| Failure::Machine {
+            reason: format!("{location:?} holds {before:?} and cannot take {change:?}"),
+        })?;
+        self.values.insert(*location, after);
+        Ok((before, after))
+    }
+
+    /// Keeps the bytes of code that was set.
+    pub(crate) fn add_code(&mut self, hash: B256, bytes: Bytes) {
+        self.codes.entry(hash).or_insert(bytes);
+    }
+
+    /// The bytes of code set in this block.
+    pub(crate) fn code(&self, hash: &B256) -> Option<&Bytes> {
+        self.codes.get(hash)
+    }
+
+    /// The net change against the parent state.
+    pub(crate) fn into_diff(self) -> Result<StateDiff, StateError> {
+        let mut slots: BTreeMap<Address, BTreeMap<_, Value>> = BTreeMap::new();
+        let mut fields: BTreeMap<Address, Vec<(Location, Value)>> = BTreeMap::new();
+        for (location, value) in &self.values {
+            let address = *location.address();
+            fields.entry(address).or_default();
+            match location {
+                Location::Storage { slot, .. } => {
+                    slots.entry(address).or_default().insert(*slot, *value);
+                }
+                field => fields.entry(address).or_default().push((*field, *value)),
+            }
+        }
+        let mut diff = StateDiff::default();
+        let mut used = BTreeMap::new();
+        for (address, fields) in fields {
+            let before = self.base.account(&address)?;
+            let after = self.account_after(before, &fields)?;
+            let mut changed = Vec::new();
+            for (slot, after) in slots.remove(&address).unwrap_or_default() {
+                let location = Location::Storage { address, slot };
+                let (before, after) = (self.base.parent_value(&location)?.number(), after.number());
+                if before != after {
+                    changed.push(SlotDiff { slot, before, after });
+                }
+            }
+            if before == after && changed.is_empty() {
+                continue;
+            }
+            if let Some(code) =
+                after.and_then(|account| self.codes.get_key_value(&account.code_hash))
+            {
+                used.insert(*code.0, code.1.clone());
+            }
+            diff.accounts.push(AccountDiff { address, before, after, slots: changed });
+        }
+        diff.code = used.into_iter().collect();
+        Ok(diff)
+    }
+
+    /// An account with its changed fields; `None` when nothing of it remains (EIP-161).
+    fn account_after(
+        &self,
+        before: Option<Account>,
+        fields: &[(Location, Value)],
+    ) -> Result<Option<Account>, StateError> {
+        let mut account = before.unwrap_or_default();
+        for (_, value) in fields {
+            match value {
+                Value::Balance(balance) => account.balance = *balance,
+                Value::Nonce(nonce) => account.nonce = *nonce,
+                Value::Code(hash) => {
+                    account.code_hash = *hash;
+                    account.code_size = match self.codes.get(hash) {
+                        Some(code) => code.len() as u32,
+                        None => self.base.code(hash)?.len() as u32,
+                    };
+                }
+                Value::Slot(_) => {}
+            }
+        }
+        Ok(Some(account).filter(|account| !account.is_empty()))
+    }
+}
+
+/// Reads of a system call: settled values, nothing to wait for.
+impl Source for &Ledger<'_> {
+    fn read(&mut self, location: &Location) -> Result<Value, Stop<Failure>> {
+        self.value(location).map_err(|error| Stop::Fatal(Failure::State(error)))
+    }
+
+    fn settled(&self) -> bool {
+        true
+    }
+}
