@@ -51,9 +51,46 @@ impl TreeKey {
         short(ZONE_CODE, blake3::hash(&preimage).as_bytes(), (chunk % 256) as u8)
     }
 
-    /// Key in the header zone.
-    fn header(account: &AccountKey, sub: u8) -> Self {
-        short(ZONE_HEADER, account.hash.as_slice(), sub)
+    /// A key from its bytes, when they have the length of their zone.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        match *bytes.first()? {
+            ZONE_HEADER | ZONE_CODE => bytes.try_into().ok().map(Self::Short),
+            ZONE_STORAGE => bytes.try_into().ok().map(Self::Long),
+            _ => None,
+        }
+    }
+
+    /// Key in the header zone of the account with this `H(addr32)`.
+    fn header(account: &B256, sub: u8) -> Self {
+        short(ZONE_HEADER, account.as_slice(), sub)
+    }
+
+    /// Key of code size, nonce and balance of the account with this `H(addr32)`.
+    #[must_use]
+    pub fn basic(account: &B256) -> Self {
+        Self::header(account, SUB_BASIC)
+    }
+
+    /// Key of the code hash of the account with this `H(addr32)`.
+    #[must_use]
+    pub fn code_hash(account: &B256) -> Self {
+        Self::header(account, SUB_CODE_HASH)
+    }
+
+    /// Key of the EIP-7702 delegation of the account with this `H(addr32)`.
+    #[must_use]
+    pub fn delegation(account: &B256) -> Self {
+        Self::header(account, SUB_DELEGATION)
+    }
+
+    /// 0 header, 1 code, 2 storage: the zones in the order of their keys.
+    pub(crate) const fn zone(&self) -> usize {
+        match self.as_slice()[0] {
+            ZONE_HEADER => 0,
+            ZONE_CODE => 1,
+            _ => 2,
+        }
     }
 
     /// The bit at this place; place 0 is the highest bit of the first byte.
@@ -84,7 +121,7 @@ fn short(zone: u8, stem: &[u8], sub: u8) -> TreeKey {
     TreeKey::Short(key)
 }
 
-/// The keys of one account; its address is hashed once.
+/// An address and its hash, from which the keys of its slots follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountKey {
     hash: B256,
@@ -105,30 +142,12 @@ impl AccountKey {
         &self.hash
     }
 
-    /// Key of code size, nonce and balance.
-    #[must_use]
-    pub fn basic(&self) -> TreeKey {
-        TreeKey::header(self, SUB_BASIC)
-    }
-
-    /// Key of the code hash.
-    #[must_use]
-    pub fn code_hash(&self) -> TreeKey {
-        TreeKey::header(self, SUB_CODE_HASH)
-    }
-
-    /// Key of the EIP-7702 delegation.
-    #[must_use]
-    pub fn delegation(&self) -> TreeKey {
-        TreeKey::header(self, SUB_DELEGATION)
-    }
-
     /// Key of a storage slot: in the header zone below [`HEADER_SLOTS`], else in the storage zone.
     #[must_use]
     pub fn slot(&self, slot: &U256) -> TreeKey {
         let sub = slot.byte(0);
         if *slot < U256::from(HEADER_SLOTS) {
-            return TreeKey::header(self, SUB_SLOTS + sub);
+            return TreeKey::header(&self.hash, SUB_SLOTS + sub);
         }
         let mut key = [0u8; 66];
         key[0] = ZONE_STORAGE;
@@ -140,8 +159,7 @@ impl AccountKey {
 }
 
 /// `H(addr32 ‖ u256be(slot / 256))`: the stem that 256 neighbouring slots share.
-#[must_use]
-pub fn storage_group(address: &Address, slot: &U256) -> B256 {
+fn storage_group(address: &Address, slot: &U256) -> B256 {
     let group: U256 = *slot >> 8usize;
     let mut preimage = [0u8; 64];
     preimage[12..32].copy_from_slice(address.as_slice());
@@ -160,7 +178,7 @@ mod tests {
     fn keys_have_the_bytes_of_the_draft() {
         let account = AccountKey::new(&A);
         assert_eq!(
-            hex::encode(account.basic().as_slice()),
+            hex::encode(TreeKey::basic(account.hash()).as_slice()),
             "003be5cbeb404585affd1460c65480b7d2e5d2fa1fba9b0c3acfbf35c840c37d2c00"
         );
         assert_eq!(
@@ -190,10 +208,10 @@ mod tests {
     #[test]
     fn the_derived_order_is_the_order_of_the_bytes() {
         let account = AccountKey::new(&A);
-        let mut keys = vec![
+        let mut keys = [
             account.slot(&U256::from(1000)),
             TreeKey::code_chunk(&B256::ZERO, 3),
-            account.basic(),
+            TreeKey::basic(account.hash()),
             account.slot(&U256::from(1)),
             TreeKey::code_chunk(&B256::ZERO, 300),
         ];
@@ -202,11 +220,25 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_read_back_from_its_bytes_and_other_lengths_are_refused() {
+        let account = AccountKey::new(&A);
+        for key in [TreeKey::basic(account.hash()), account.slot(&U256::from(64))] {
+            assert_eq!(TreeKey::from_slice(key.as_slice()), Some(key));
+            assert_eq!(TreeKey::from_slice(&key.as_slice()[..33]), None);
+        }
+        assert_eq!(TreeKey::from_slice(&[0x02; 34]), None);
+        assert_eq!(TreeKey::from_slice(&[]), None);
+    }
+
+    #[test]
     fn bits_are_counted_from_the_highest() {
         let account = AccountKey::new(&A);
-        assert!(!account.basic().bit(0));
+        assert!(!TreeKey::basic(account.hash()).bit(0));
         assert!(account.slot(&U256::from(64)).bit(0));
-        assert_eq!(account.basic().common_bits(&account.code_hash()), 34 * 8 - 1);
-        assert_eq!(account.basic().common_bits(&account.slot(&U256::from(64))), 0);
+        assert_eq!(
+            TreeKey::basic(account.hash()).common_bits(&TreeKey::code_hash(account.hash())),
+            34 * 8 - 1
+        );
+        assert_eq!(TreeKey::basic(account.hash()).common_bits(&account.slot(&U256::from(64))), 0);
     }
 }

@@ -33,8 +33,7 @@ impl LeafChange {
 ///
 /// # Panics
 /// When the balance does not fit 128 bits: genesis refuses such a supply and nothing mints.
-#[must_use]
-pub fn basic_value(account: &Account) -> B256 {
+fn basic_value(account: &Account) -> B256 {
     let balance = u128::try_from(account.balance).expect("genesis refuses a supply above 128 bits");
     let mut value = [0u8; 32];
     value[4..8].copy_from_slice(&account.code_size.to_be_bytes());
@@ -44,8 +43,7 @@ pub fn basic_value(account: &Account) -> B256 {
 }
 
 /// Value of the delegation leaf: the 23 bytes of an EIP-7702 designator and nine zeros.
-#[must_use]
-pub fn delegation_value(code: &[u8]) -> B256 {
+fn delegation_value(code: &[u8]) -> B256 {
     B256::right_padding_from(code)
 }
 
@@ -57,9 +55,9 @@ pub fn delegation_value(code: &[u8]) -> B256 {
 #[must_use]
 pub fn leaves_of(diff: &StateDiff) -> Vec<LeafChange> {
     let mut changes: Vec<LeafChange> = if diff.accounts.len() >= PARALLEL_MIN {
-        diff.accounts.par_iter().flat_map_iter(|account| account_leaves(account, diff)).collect()
+        diff.accounts.par_iter().flat_map_iter(|account| changed_leaves(account, diff)).collect()
     } else {
-        diff.accounts.iter().flat_map(|account| account_leaves(account, diff)).collect()
+        diff.accounts.iter().flat_map(|account| changed_leaves(account, diff)).collect()
     };
     for hash in introduced_code(diff) {
         let code = diff.code(&hash).expect("a diff holds the code of every account it changes");
@@ -92,40 +90,48 @@ fn code_changes(diff: &AccountDiff) -> bool {
     hash(diff.before.as_ref()) != hash(diff.after.as_ref())
 }
 
-fn account_leaves(account: &AccountDiff, diff: &StateDiff) -> Vec<LeafChange> {
+fn changed_leaves(account: &AccountDiff, diff: &StateDiff) -> Vec<LeafChange> {
     let key = AccountKey::new(&account.address);
+    let hash = key.hash();
     let mut changes = Vec::with_capacity(account.slots.len() + 3);
+    let leaves = existing(account.after.as_ref()).map(|after| {
+        let code = diff.code(&after.code_hash);
+        account_leaves(hash, after, code.map(|code| &code[..]))
+    });
+    let value_at = |key: TreeKey| {
+        let leaf = leaves.iter().flatten().find(|leaf| leaf.0 == key);
+        leaf.map_or(LeafChange::remove(key), |(_, value)| LeafChange::new(key, *value))
+    };
     if account.before != account.after {
-        match existing(account.after.as_ref()) {
-            Some(after) => changes.push(LeafChange::new(key.basic(), basic_value(after))),
-            None => changes.push(LeafChange::remove(key.basic())),
-        }
+        changes.push(value_at(TreeKey::basic(hash)));
     }
     if code_changes(account) {
-        code_reference_leaves(&key, existing(account.after.as_ref()), diff, &mut changes);
+        changes.push(value_at(TreeKey::code_hash(hash)));
+        changes.push(value_at(TreeKey::delegation(hash)));
     }
     for slot in &account.slots {
-        changes.push(LeafChange::new(key.slot(&slot.slot), word(&slot.after)));
+        changes.push(LeafChange::new(key.slot(&slot.slot), slot_value(&slot.after)));
     }
     changes
 }
 
-/// Leaves 1 and 2 of an account whose code changes: one of them, or none.
-fn code_reference_leaves(
-    key: &AccountKey,
-    after: Option<&Account>,
-    diff: &StateDiff,
-    changes: &mut Vec<LeafChange>,
-) {
-    let delegation = after.filter(|account| account.has_code()).and_then(|account| {
-        let code = diff.code(&account.code_hash);
-        code.filter(|code| is_delegation(code)).map(|code| delegation_value(code))
-    });
-    let code_hash = after.filter(|_| delegation.is_none()).map(|account| account.code_hash);
-    changes.push(LeafChange { key: key.code_hash(), value: code_hash });
-    changes.push(LeafChange { key: key.delegation(), value: delegation });
+/// The two leaves of an account that is not empty: the basic one, and the code hash or, when `code`
+/// is an EIP-7702 designator, the delegation. `hash` is `H(addr32)`; `code` may be left out for an
+/// account without code or with contract code.
+///
+/// # Panics
+/// When the balance does not fit 128 bits: genesis refuses such a supply.
+#[must_use]
+pub fn account_leaves(hash: &B256, account: &Account, code: Option<&[u8]>) -> [(TreeKey, B256); 2] {
+    let basic = (TreeKey::basic(hash), basic_value(account));
+    match code.filter(|code| account.has_code() && is_delegation(code)) {
+        Some(code) => [basic, (TreeKey::delegation(hash), delegation_value(code))],
+        None => [basic, (TreeKey::code_hash(hash), account.code_hash)],
+    }
 }
 
-fn word(value: &U256) -> B256 {
+/// Value of a slot's leaf.
+#[must_use]
+pub fn slot_value(value: &U256) -> B256 {
     B256::from(value.to_be_bytes::<32>())
 }

@@ -8,7 +8,7 @@
 //! 1. [`leaves_of`] turns the net change of a block into leaves: 34 or 66 byte keys, 32 byte values.
 //! 2. [`Tree::apply`] puts the sorted leaves into a persistent tree by copying the paths that change,
 //!    both halves of a large batch in parallel; [`Tree::root`] is the header's `stateRoot`.
-//! 3. [`TreeBuilder`] makes the same tree from the whole flat state, in key order.
+//! 3. [`TreeBuilder`] makes the same tree from the whole flat state, each zone in key order.
 //!
 //! # Terms
 //! ```text
@@ -67,6 +67,6 @@ mod tree;
 
 pub use code::{chunk_code, code_leaves, is_delegation};
 pub use error::CommitmentError;
-pub use key::{AccountKey, HEADER_SLOTS, TreeKey, storage_group};
-pub use leaf::{LeafChange, basic_value, delegation_value, leaves_of};
+pub use key::{AccountKey, HEADER_SLOTS, TreeKey};
+pub use leaf::{LeafChange, account_leaves, leaves_of, slot_value};
 pub use tree::{Tree, TreeBuilder};

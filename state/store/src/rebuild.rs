@@ -1,0 +1,150 @@
+//! The tree of the flat state: the proof that what is on disk is what the head's header commits to.
+
+use crate::StoreError;
+use crate::columns::Column;
+use crate::database::Database;
+use crate::layout::{self, HeadRecord};
+use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
+use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
+use weft_commitment::{AccountKey, Tree, TreeBuilder, account_leaves, code_leaves, slot_value};
+
+/// Size of an EIP-7702 designator in bytes. Only codes of this size are looked up to tell whether
+/// they are one.
+const DELEGATION_BYTES: u32 = 23;
+
+type Entries<'a> = DBRawIteratorWithThreadMode<'a, DB>;
+
+/// Rebuilds the tree from the flat state and compares it with the head recorded beside it. Reads a
+/// snapshot: blocks may be committed meanwhile.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when they differ or an entry does not decode.
+pub(crate) fn verified_tree(database: &Database) -> Result<(HeadRecord, Tree), StoreError> {
+    let snapshot = database.rocks().snapshot();
+    let head = snapshot
+        .get_cf(database.column(Column::Meta), layout::META_HEAD)
+        .map_err(|e| StoreError::database("read", &e))?
+        .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
+    let head = layout::decode_head(&head)?;
+    let mut builder = TreeBuilder::new();
+    push_state(database, &snapshot, &mut builder)?;
+    push_code(database, &snapshot, &mut builder)?;
+    let tree = builder.finish();
+    if tree.root() != head.state_root {
+        let (height, expected, found) = (head.height, head.state_root, tree.root());
+        let what = format!("state at height {height} has root {found}, expected {expected}");
+        return Err(StoreError::Damaged { what });
+    }
+    Ok((head, tree))
+}
+
+fn entries<'a>(database: &'a Database, snapshot: &'a Snapshot<'a>, column: Column) -> Entries<'a> {
+    let mut options = ReadOptions::default();
+    options.set_total_order_seek(true);
+    options.fill_cache(false);
+    let mut entries = snapshot.raw_iterator_cf_opt(database.column(column), options);
+    entries.seek_to_first();
+    entries
+}
+
+/// Says whether the scan ended because there is no more, and not because of an error.
+fn ended(entries: &Entries<'_>) -> Result<(), StoreError> {
+    entries.status().map_err(|e| StoreError::database("scan", &e))
+}
+
+/// Accounts and slots. Both columns are ordered by account, and an account's own leaves come before
+/// those of its slots, so merging them by account gives each zone its leaves in order.
+fn push_state(
+    database: &Database,
+    snapshot: &Snapshot<'_>,
+    builder: &mut TreeBuilder,
+) -> Result<(), StoreError> {
+    let mut accounts = entries(database, snapshot, Column::Accounts);
+    let mut slots = entries(database, snapshot, Column::Storage);
+    while let Some((key, value)) = accounts.item() {
+        push_slots_below(&mut slots, Some(key), builder)?;
+        push_account(database, key, value, builder)?;
+        accounts.next();
+    }
+    ended(&accounts)?;
+    push_slots_below(&mut slots, None, builder)?;
+    ended(&slots)
+}
+
+fn push_account(
+    database: &Database,
+    key: &[u8],
+    value: &[u8],
+    builder: &mut TreeBuilder,
+) -> Result<(), StoreError> {
+    let column = Column::Accounts;
+    let (address, account) = layout::decode_account(column, value)?
+        .ok_or_else(|| StoreError::value(column, "an account without value"))?;
+    let hash = *AccountKey::new(&address).hash();
+    if key != hash.as_slice() {
+        return Err(StoreError::value(column, format!("{address} lies under another key")));
+    }
+    let code = if account.code_size == DELEGATION_BYTES {
+        database.get(Column::Code, account.code_hash.as_slice())?
+    } else {
+        None
+    };
+    for (key, value) in account_leaves(&hash, &account, code.as_deref()) {
+        push(builder, column, key, &value)?;
+    }
+    Ok(())
+}
+
+/// Slots of all accounts whose hash is below `account`, or all that are left.
+fn push_slots_below(
+    slots: &mut Entries<'_>,
+    account: Option<&[u8]>,
+    builder: &mut TreeBuilder,
+) -> Result<(), StoreError> {
+    let column = Column::Storage;
+    while let Some((key, value)) = slots.item() {
+        if account.is_some_and(|account| key >= account) {
+            return Ok(());
+        }
+        let tree_key = layout::tree_key(key)
+            .ok_or_else(|| StoreError::value(column, format!("key of {} bytes", key.len())))?;
+        let value = layout::decode_slot(column, value)?;
+        push(builder, column, tree_key, &slot_value(&value))?;
+        slots.next();
+    }
+    Ok(())
+}
+
+/// Chunks of all codes; the keys of different codes interleave, so they are sorted first.
+fn push_code(
+    database: &Database,
+    snapshot: &Snapshot<'_>,
+    builder: &mut TreeBuilder,
+) -> Result<(), StoreError> {
+    let column = Column::Code;
+    let mut codes = entries(database, snapshot, column);
+    let mut leaves = Vec::new();
+    while let Some((key, code)) = codes.item() {
+        let hash = keccak256(code);
+        if key != hash.as_slice() || hash == KECCAK256_EMPTY {
+            return Err(StoreError::value(column, format!("code {hash} lies under another key")));
+        }
+        leaves.extend(code_leaves(&hash, code));
+        codes.next();
+    }
+    ended(&codes)?;
+    leaves.sort_unstable_by_key(|(key, _)| *key);
+    for (key, value) in leaves {
+        push(builder, column, key, &value)?;
+    }
+    Ok(())
+}
+
+fn push(
+    builder: &mut TreeBuilder,
+    column: Column,
+    key: weft_commitment::TreeKey,
+    value: &B256,
+) -> Result<(), StoreError> {
+    builder.push(key, value).map_err(|e| StoreError::value(column, e))
+}

@@ -1,0 +1,157 @@
+//! The store: one writer, any number of readers, one head.
+
+mod blocks;
+
+use crate::commit::{BlockCommit, GenesisState};
+use crate::database::Database;
+use crate::view::StateView;
+use crate::{StoreError, StoreOptions, open, rebuild};
+use alloy_primitives::{Address, B256};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use weft_commitment::Tree;
+use weft_types::{SealedBlock, StateReader};
+
+/// The durable chain and state of one node.
+///
+/// The directory stays locked until the store and everything read from it that borrows its
+/// database ([`Head`], state readers) is dropped.
+pub struct Store {
+    database: Arc<Database>,
+    /// Last block that is durable. Written by `commit` under `writer`, read by everybody. Truth.
+    head: ArcSwap<Head>,
+    /// Held from checking a block's parent until the head has moved: one commit at a time.
+    writer: Mutex<()>,
+}
+
+/// The last durable block and the state after it. All three belong together and never change.
+#[derive(Clone)]
+pub struct Head {
+    /// The block.
+    pub block: Arc<SealedBlock>,
+    /// Commitment to the state after it.
+    pub tree: Tree,
+    /// The state after it; stays readable while later blocks are committed.
+    pub state: Arc<dyn StateReader>,
+}
+
+/// A block as it was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: SealedBlock,
+    /// Sender of each transaction.
+    pub senders: Vec<Address>,
+}
+
+impl std::fmt::Debug for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Head")
+            .field("height", &self.block.height().0)
+            .field("hash", &self.block.hash())
+            .field("root", &self.tree.root())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("head", &self.head.load()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in `directory`, or creates it with the genesis block.
+    ///
+    /// The root of the state on disk is computed anew and compared with the head's header.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::WrongGenesis`] and [`StoreError::Schema`] when the
+    /// directory is not to be used, [`StoreError::Damaged`] when it cannot be used,
+    /// [`StoreError::WrongRoot`] or [`StoreError::Inconsistent`] when the genesis given contradicts
+    /// itself, [`StoreError::Database`] when the disk fails.
+    pub fn open(
+        directory: &Path,
+        genesis: GenesisState<'_>,
+        options: StoreOptions,
+    ) -> Result<Arc<Self>, StoreError> {
+        let (database, record, tree) = open::open(directory, genesis, &options)?;
+        let database = Arc::new(database);
+        let block = blocks::block(&database, record.height)?.ok_or_else(|| {
+            StoreError::Damaged { what: format!("block {} of the head is missing", record.height) }
+        })?;
+        let block = block.block;
+        if block.hash() != record.hash || block.header().state_root != record.state_root {
+            let (found, expected) = (block.hash(), record.hash);
+            let what = format!("block {} is {found}, expected {expected}", record.height);
+            return Err(StoreError::Damaged { what });
+        }
+        tracing::info!(height = record.height, hash = %record.hash, "store opened");
+        let head = ArcSwap::from_pointee(head(&database, block, tree));
+        Ok(Arc::new(Self { database, head, writer: Mutex::new(()) }))
+    }
+
+    /// The last durable block and its state.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        self.head.load_full()
+    }
+
+    /// Makes one block durable and moves the head to it. Either everything is stored or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongParent`], [`StoreError::WrongRoot`] or [`StoreError::Inconsistent`] when
+    /// the block is refused; nothing has changed then. [`StoreError::Database`] when the write
+    /// failed: the head has not moved, but only opening the store again tells whether the block is
+    /// on disk, so every later commit is refused with [`StoreError::Poisoned`].
+    pub fn commit(&self, commit: BlockCommit) -> Result<Arc<Head>, StoreError> {
+        let _writer = self.writer.lock();
+        let parent = self.head.load();
+        let height = commit.block.height().0;
+        let (head_height, expected) = (parent.block.height().0, parent.block.hash());
+        let found = commit.block.header().parent_hash;
+        if found != expected || Some(height) != head_height.checked_add(1) {
+            return Err(StoreError::WrongParent { height, head: head_height, expected, found });
+        }
+        commit.validate()?;
+        let batch = commit.batch(&self.database)?;
+        self.database.write_block(height, batch)?;
+        let head = Arc::new(head(&self.database, commit.block, commit.tree));
+        self.head.store(Arc::clone(&head));
+        Ok(head)
+    }
+
+    /// The state after the block at `height`.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownHeight`] above the head.
+    pub fn state_at(&self, height: u64) -> Result<Arc<dyn StateReader>, StoreError> {
+        let current = self.head.load();
+        let head = current.block.height().0;
+        if height == head {
+            return Ok(Arc::clone(&current.state));
+        }
+        if height > head {
+            return Err(StoreError::UnknownHeight { height, head });
+        }
+        Ok(Arc::new(StateView::new(Arc::clone(&self.database), height)))
+    }
+
+    /// Computes the root of the whole flat state anew and compares it with the head recorded beside
+    /// it. Blocks may be committed meanwhile: the state is read as it was when the call began.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when they differ or an entry does not decode, [`StoreError::Database`]
+    /// when the disk fails.
+    pub fn verify(&self) -> Result<B256, StoreError> {
+        let (_, tree) = rebuild::verified_tree(&self.database)?;
+        Ok(tree.root())
+    }
+}
+
+fn head(database: &Arc<Database>, block: SealedBlock, tree: Tree) -> Head {
+    let state = Arc::new(StateView::new(Arc::clone(database), block.height().0));
+    Head { block: Arc::new(block), tree, state }
+}
