@@ -1,0 +1,60 @@
+//! What the node hands to the server, and the events it sends afterwards.
+
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use weft_pool::Pool;
+use weft_store::Store;
+use weft_types::{ChainParams, Receipt, RecoveredTransaction, SealedBlock, ValidatorSet};
+
+/// Blocks that a subscriber may lag behind before its subscription is closed.
+pub const HEADS_CAPACITY: usize = 256;
+
+/// One committed block. The node sends it after [`Store::commit`] returned, once for each block
+/// and in order.
+#[derive(Debug)]
+pub struct HeadEvent {
+    /// The block.
+    pub block: Arc<SealedBlock>,
+    /// Its receipts, in block order.
+    pub receipts: Vec<Receipt>,
+}
+
+/// How far the node is behind the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncStatus {
+    /// Height at which catching up began.
+    pub starting: u64,
+    /// Height of the last committed block.
+    pub current: u64,
+    /// Highest certified height known from peers.
+    pub highest: u64,
+}
+
+/// Everything that the methods read, and the two things they may set in motion: admitting a
+/// transaction to the pool and telling the node about it.
+#[derive(Clone)]
+pub struct RpcBackend {
+    /// Committed blocks and state; its head is the one watermark of all answers.
+    pub store: Arc<Store>,
+    /// Transactions that are not yet included.
+    pub pool: Arc<Pool>,
+    /// Parameters of the chain.
+    pub params: ChainParams,
+    /// The validators.
+    pub validators: Arc<ValidatorSet>,
+    /// One event per committed block; see [`heads_channel`].
+    pub heads: broadcast::Sender<Arc<HeadEvent>>,
+    /// Called once for each transaction that the pool newly admitted from a caller: the node
+    /// gossips it and wakes the proposer. Must not block.
+    pub submit: Arc<dyn Fn(Arc<RecoveredTransaction>) + Send + Sync>,
+    /// `None` while the node is at the head of the chain. Must not block.
+    pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
+    /// Number of connected peers. Must not block.
+    pub peer_count: Arc<dyn Fn() -> usize + Send + Sync>,
+}
+
+/// The channel for [`RpcBackend::heads`].
+#[must_use]
+pub fn heads_channel() -> broadcast::Sender<Arc<HeadEvent>> {
+    broadcast::channel(HEADS_CAPACITY).0
+}

@@ -1,0 +1,66 @@
+//! What an operator can choose about the RPC server. Every limit is here.
+
+use std::net::SocketAddr;
+
+/// Settings of the server. All limits bound what one caller can make the node do.
+#[derive(Clone, Debug)]
+pub struct RpcConfig {
+    /// Address to listen on; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Origins that browsers may call from (`https://app.example`), or `*` for all. Empty: no web
+    /// page of another origin can use the server, neither by HTTP nor by WebSocket.
+    pub cors: Vec<String>,
+    /// Host names, besides `localhost` and IP addresses, that the `Host` header may carry. Checked
+    /// when the listener is a loopback address or when this list is not empty: a web page that
+    /// resolves its own name to 127.0.0.1 (DNS rebinding) is refused.
+    pub hosts: Vec<String>,
+    /// Most gas that `eth_call` and `eth_estimateGas` may use.
+    pub gas_cap: u64,
+    /// Most blocks that one `eth_getLogs` may span.
+    pub logs_blocks_max: u64,
+    /// Most logs that one `eth_getLogs` may return, unless they are all of one block.
+    pub logs_results_max: usize,
+    /// How long `eth_sendRawTransactionSync` waits for the receipt when the caller does not say,
+    /// in milliseconds. A caller may ask for up to ten times as long.
+    pub sync_timeout_ms: u64,
+    /// Most calls in one batch.
+    pub batch_max: usize,
+    /// Largest request body or WebSocket message, in bytes.
+    pub request_bytes_max: u32,
+    /// Largest response, in bytes.
+    pub response_bytes_max: u32,
+    /// Most open connections.
+    pub connections_max: u32,
+    /// Most subscriptions of one WebSocket connection.
+    pub subscriptions_max: u32,
+    /// Most filters (`eth_newFilter`) of all callers together.
+    pub filters_max: usize,
+    /// Calls and estimates that run at the same time; 0 takes the number of cores.
+    pub calls_concurrent: usize,
+    /// Whether this is a local devnet; only reported by `weft_chainInfo`.
+    pub devnet: bool,
+}
+
+impl RpcConfig {
+    /// The defaults for a listener at `listen`.
+    #[must_use]
+    pub const fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            cors: Vec::new(),
+            hosts: Vec::new(),
+            gas_cap: 50_000_000,
+            logs_blocks_max: 10_000,
+            logs_results_max: 20_000,
+            sync_timeout_ms: 2000,
+            batch_max: 100,
+            request_bytes_max: 15 * 1024 * 1024,
+            response_bytes_max: 64 * 1024 * 1024,
+            connections_max: 500,
+            subscriptions_max: 128,
+            filters_max: 10_000,
+            calls_concurrent: 0,
+            devnet: false,
+        }
+    }
+}

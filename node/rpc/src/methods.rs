@@ -1,0 +1,98 @@
+//! The methods, one family per file.
+
+use crate::context::{Context, Work};
+use crate::error::Failure;
+use crate::params::Args;
+use jsonrpsee::RpcModule;
+use jsonrpsee::types::ErrorObjectOwned;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::sync::Arc;
+
+mod access_list;
+mod account;
+mod block;
+mod call;
+mod chain;
+mod fees;
+pub(crate) mod filters;
+mod logs;
+mod overrides;
+mod record;
+mod refused;
+mod send;
+mod subscribe;
+mod transaction;
+mod txpool;
+mod web3;
+
+pub(crate) type Module = RpcModule<Context>;
+
+/// What a method does: reads its parameters, answers or fails.
+type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
+
+/// Every method of the server.
+pub(crate) fn all(context: Context) -> Module {
+    let mut module = RpcModule::new(context);
+    access_list::register(&mut module);
+    account::register(&mut module);
+    block::register(&mut module);
+    call::register(&mut module);
+    chain::register(&mut module);
+    fees::register(&mut module);
+    filters::register(&mut module);
+    logs::register(&mut module);
+    record::register(&mut module);
+    refused::register(&mut module);
+    send::register(&mut module);
+    subscribe::register(&mut module);
+    transaction::register(&mut module);
+    txpool::register(&mut module);
+    web3::register(&mut module);
+    module
+}
+
+/// Registers a method that answers from memory, on the thread of the connection.
+fn quick<R: Serialize + 'static>(
+    module: &mut Module,
+    name: &'static str,
+    parameters: usize,
+    handler: Handler<R>,
+) {
+    module
+        .register_method(name, move |params, context, _| {
+            let answer = Args::new(&params, parameters)
+                .and_then(|mut args| handler(context, &mut args))
+                .and_then(|answer| encode(&answer));
+            answer.map_err(ErrorObjectOwned::from)
+        })
+        .expect("every method is registered once");
+}
+
+/// Registers a method that runs on a blocking thread of a lane. The answer is encoded there too:
+/// it can be large.
+fn blocking<R: Serialize + 'static>(
+    module: &mut Module,
+    name: &'static str,
+    parameters: usize,
+    lane: Work,
+    handler: Handler<R>,
+) {
+    module
+        .register_async_method(name, move |params, context, _| async move {
+            let worker = Arc::clone(&context);
+            let answer = context
+                .run(lane, move || {
+                    let mut args = Args::new(&params, parameters)?;
+                    encode(&handler(&worker, &mut args)?)
+                })
+                .await
+                .and_then(|answer| answer);
+            answer.map_err(ErrorObjectOwned::from)
+        })
+        .expect("every method is registered once");
+}
+
+fn encode<R: Serialize>(answer: &R) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(answer).map_err(Failure::internal)
+}

@@ -1,0 +1,23 @@
+//! What the chain is and where it stands.
+
+use super::{Module, quick};
+use alloy_primitives::{Address, U64};
+use serde_json::{Value, json};
+
+pub(super) fn register(module: &mut Module) {
+    quick(module, "eth_chainId", 0, |context, _| Ok(U64::from(context.backend.params.chain_id)));
+    quick(module, "eth_protocolVersion", 0, |_, _| Ok("0x1"));
+    quick(module, "eth_blockNumber", 0, |context, _| {
+        Ok(U64::from(context.backend.store.head().block.height().0))
+    });
+    quick(module, "eth_syncing", 0, |context, _| {
+        let Some(status) = (context.backend.sync_status)() else { return Ok(Value::Bool(false)) };
+        Ok(json!({
+            "startingBlock": U64::from(status.starting),
+            "currentBlock": U64::from(status.current),
+            "highestBlock": U64::from(status.highest),
+        }))
+    });
+    // The node holds no keys of users.
+    quick(module, "eth_accounts", 0, |_, _| Ok(Vec::<Address>::new()));
+}

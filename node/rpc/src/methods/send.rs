@@ -1,0 +1,111 @@
+//! `eth_sendRawTransaction`, and its synchronous form (EIP-7966).
+
+use super::transaction::receipt;
+use super::{Module, blocking, encode};
+use crate::HeadEvent;
+use crate::context::{Context, Work};
+use crate::convert::RpcReceipt;
+use crate::error::Failure;
+use crate::params::{Args, Quantity};
+use alloy_primitives::{B256, Bytes};
+use jsonrpsee::types::{ErrorObjectOwned, Params};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::{Instant, timeout_at};
+use weft_pool::{Origin, PoolError};
+use weft_types::transaction::{decode_transaction, recover_transaction};
+
+/// A caller may wait this many times as long as the default.
+const TIMEOUT_FACTOR_MAX: u64 = 10;
+
+/// What the pool did with a transaction.
+struct Sent {
+    hash: B256,
+    /// It can be included in the next block.
+    ready: bool,
+}
+
+pub(super) fn register(module: &mut Module) {
+    blocking(module, "eth_sendRawTransaction", 1, Work::Submit, |context, args| {
+        let raw: Bytes = args.required("transaction")?;
+        send(context, &raw).map(|sent| sent.hash)
+    });
+    module
+        .register_async_method("eth_sendRawTransactionSync", |params, context, _| async move {
+            let answer = send_sync(&params, &context).await;
+            answer.map_err(ErrorObjectOwned::from)
+        })
+        .expect("every method is registered once");
+}
+
+/// Decodes, recovers, admits; then tells the node.
+fn send(context: &Context, raw: &[u8]) -> Result<Sent, Failure> {
+    let backend = &context.backend;
+    let transaction = decode_transaction(raw)?;
+    let transaction = recover_transaction(transaction, backend.params.chain_id)?;
+    let head = backend.store.head();
+    let admitted =
+        backend.pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?;
+    if let Some(transaction) = backend.pool.get(&admitted.hash) {
+        (backend.submit)(transaction);
+    }
+    Ok(Sent { hash: admitted.hash, ready: admitted.ready })
+}
+
+/// [`send`], and then the receipt. A transaction that is in the pool already is waited for too.
+async fn send_sync(
+    params: &Params<'static>,
+    context: &Arc<Context>,
+) -> Result<Box<RawValue>, Failure> {
+    let mut args = Args::new(params, 2)?;
+    let raw: Bytes = args.required("transaction")?;
+    let asked: Option<Quantity> = args.optional("timeout")?;
+    let default_ms = context.config.sync_timeout_ms;
+    let most_ms = default_ms.saturating_mul(TIMEOUT_FACTOR_MAX);
+    let timeout_ms = asked.map_or(default_ms, |asked| asked.0.min(most_ms));
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms);
+    // Before the transaction is admitted: the block that includes it must not be missed.
+    let mut heads = context.backend.heads.subscribe();
+    let worker = Arc::clone(context);
+    let sent = match context.run(Work::Submit, move || send(&worker, &raw)).await? {
+        Err(Failure::Pool(PoolError::AlreadyKnown { hash })) => Sent { hash, ready: true },
+        sent => sent?,
+    };
+    if !sent.ready {
+        return Err(Failure::SyncQueued { hash: sent.hash });
+    }
+    loop {
+        if let Some(receipt) = receipt_of(context, sent.hash).await? {
+            return encode(&receipt);
+        }
+        match timeout_at(deadline, included(&mut heads, sent.hash)).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => {
+                return Err(Failure::SyncTimeout { hash: sent.hash, timeout_ms });
+            }
+        }
+    }
+}
+
+async fn receipt_of(context: &Arc<Context>, hash: B256) -> Result<Option<RpcReceipt>, Failure> {
+    let worker = Arc::clone(context);
+    context.run(Work::Read, move || receipt(&worker, hash)).await?
+}
+
+/// Waits for a block that includes the transaction, or that was missed and may include it; false
+/// when the node stops.
+async fn included(heads: &mut Receiver<Arc<HeadEvent>>, hash: B256) -> bool {
+    loop {
+        match heads.recv().await {
+            Ok(event) => {
+                if event.block.transactions().iter().any(|tx| *tx.tx_hash() == hash) {
+                    return true;
+                }
+            }
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
+        }
+    }
+}
