@@ -79,6 +79,7 @@ mod message;
 mod pending;
 mod port;
 mod proposer;
+pub mod sim;
 mod verify;
 mod wal;
 
