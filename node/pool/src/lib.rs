@@ -41,7 +41,6 @@
 //!     # fn storage(&self, _: &Address, _: &U256) -> Result<U256, StateError> { Ok(U256::ZERO) }
 //!     # fn code(&self, _: &B256) -> Result<Bytes, StateError> { Ok(Bytes::new()) }
 //!     # fn block_hash(&self, _: u64) -> Result<Option<B256>, StateError> { Ok(None) }
-//! #   // the other methods are not asked here
 //! }
 //! let transfer = |nonce| {
 //!     let tx = TxEip1559 {

@@ -69,7 +69,9 @@ impl Pool {
     /// one block, the newest one known.
     ///
     /// A transaction behind a nonce gap is admitted and waits. One that the sender can pay only
-    /// without those before it is admitted and waits too.
+    /// without those before it is admitted and waits too. When the head moves between the caller's
+    /// reading of `state` and this call, a nonce that was used meanwhile may get in; the builder
+    /// refuses it and [`Pool::drop_invalid`] takes it out.
     ///
     /// # Errors
     /// [`PoolError`]: give it to the caller, and charge the peer when [`PoolError::blame`] says so.
