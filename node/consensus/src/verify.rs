@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(check(&signed, &GENESIS), Ok(()));
         let bad = Err(MessageError::Signature { address: signed.vote.validator });
         assert_eq!(check(&signed, &B256::ZERO), bad);
-        let mut other = signed.clone();
+        let mut other = signed;
         other.vote.block = Some(B256::ZERO);
         assert_eq!(check(&other, &GENESIS), bad);
         let stranger = prevote(&SigningKey::from_bytes(&[99; 32]), None);
