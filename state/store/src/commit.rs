@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
 use weft_commitment::{AccountKey, Tree};
@@ -172,6 +172,12 @@ fn encode_borsh<T: borsh::BorshSerialize>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to memory cannot fail")
 }
 
+/// A value before and after the block, encoded; `None` when there is none.
+struct Change {
+    after: Option<Vec<u8>>,
+    before: Option<Vec<u8>>,
+}
+
 /// A write batch; within each column family the keys are put in ascending order, which RocksDB
 /// takes faster.
 struct Batch<'a> {
@@ -194,7 +200,6 @@ impl<'a> Batch<'a> {
 
     /// New values, and the values before them when the block has a height to file them under.
     fn state(&mut self, diff: &StateDiff, height: Option<u64>) {
-        // `None` removes a value; the second part of a pair is what the history keeps.
         let mut accounts = BTreeMap::new();
         let mut slots = BTreeMap::new();
         for change in &diff.accounts {
@@ -204,15 +209,16 @@ impl<'a> Batch<'a> {
                 account.map(|account| layout::encode_account(&change.address, account))
             };
             if change.before != change.after {
-                let pair = (encode(&change.after), encode(&change.before));
-                accounts.insert(key.hash().to_vec(), pair);
+                let change =
+                    Change { after: encode(&change.after), before: encode(&change.before) };
+                accounts.insert(key.hash().to_vec(), change);
             }
             for slot in &change.slots {
-                let encode = |value: &alloy_primitives::U256| {
+                let encode = |value: &U256| {
                     (!value.is_zero()).then(|| layout::encode_slot(&slot.slot, value))
                 };
-                let pair = (encode(&slot.after), encode(&slot.before));
-                slots.insert(layout::storage_key(&key, &slot.slot), pair);
+                let change = Change { after: encode(&slot.after), before: encode(&slot.before) };
+                slots.insert(layout::storage_key(&key, &slot.slot), change);
             }
         }
         self.changes((Column::Accounts, Column::AccountHistory), &accounts, height);
@@ -226,18 +232,18 @@ impl<'a> Batch<'a> {
     fn changes(
         &mut self,
         (current, history): (Column, Column),
-        changes: &BTreeMap<Vec<u8>, (Option<Vec<u8>>, Option<Vec<u8>>)>,
+        changes: &BTreeMap<Vec<u8>, Change>,
         height: Option<u64>,
     ) {
-        for (key, (after, _)) in changes {
-            match after {
+        for (key, change) in changes {
+            match &change.after {
                 Some(value) => self.put(current, key, value),
                 None => self.batch.delete_cf(self.database.column(current), key),
             }
         }
         let Some(height) = height else { return };
-        for (key, (_, before)) in changes {
-            let value = before.as_deref().unwrap_or_default();
+        for (key, change) in changes {
+            let value = change.before.as_deref().unwrap_or_default();
             self.put(history, layout::history_key(key, height), value);
         }
     }

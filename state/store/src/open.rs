@@ -19,8 +19,14 @@ pub(crate) fn open(
     let names = existing_columns(path)?;
     let mut rocks = open_rocks(path, &names, options)?;
     let fresh = is_fresh(&rocks)?;
-    if fresh {
-        create_missing(&mut rocks, &names, options)?;
+    if fresh && !names.is_empty() {
+        // A creation was interrupted, or this is a database of somebody else.
+        if let Some(name) = names.iter().find(|name| !is_ours(name)) {
+            let what = format!("column family {name} is not one of this program");
+            return Err(StoreError::Damaged { what });
+        }
+        drop(rocks);
+        rocks = open_rocks(path, &[], options)?;
     }
     if let Some(column) = Column::ALL.iter().find(|c| rocks.cf_handle(c.name()).is_none()) {
         let what = format!("column family {} is missing", column.name());
@@ -46,12 +52,13 @@ fn existing_columns(path: &Path) -> Result<Vec<String>, StoreError> {
     DB::list_cf(&Options::default(), path).map_err(|e| StoreError::database("open", &e))
 }
 
+/// Opens the column families given, or creates those of this version when none are.
 fn open_rocks(path: &Path, names: &[String], options: &StoreOptions) -> Result<DB, StoreError> {
     let mut database = database_options(options);
-    let new = names.is_empty();
-    database.create_if_missing(new);
-    database.create_missing_column_families(new);
-    let names: Vec<&str> = match new {
+    let create = names.is_empty();
+    database.create_if_missing(create);
+    database.create_missing_column_families(create);
+    let names: Vec<&str> = match create {
         true => Column::ALL.map(Column::name).to_vec(),
         false => names.iter().map(String::as_str).collect(),
     };
@@ -90,20 +97,8 @@ fn is_fresh(rocks: &DB) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Ends a creation that was interrupted.
-fn create_missing(
-    rocks: &mut DB,
-    names: &[String],
-    options: &StoreOptions,
-) -> Result<(), StoreError> {
-    let database = database_options(options);
-    for column in Column::ALL {
-        let name = column.name();
-        if !names.is_empty() && rocks.cf_handle(name).is_none() {
-            rocks.create_cf(name, &database).map_err(|e| StoreError::database("create", &e))?;
-        }
-    }
-    Ok(())
+fn is_ours(name: &str) -> bool {
+    name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || Column::ALL.iter().any(|c| c.name() == name)
 }
 
 fn check_genesis(database: &Database, genesis: GenesisState<'_>) -> Result<(), StoreError> {

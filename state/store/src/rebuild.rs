@@ -6,7 +6,9 @@ use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
-use weft_commitment::{AccountKey, Tree, TreeBuilder, account_leaves, code_leaves, slot_value};
+use weft_commitment::{
+    AccountKey, Tree, TreeBuilder, TreeKey, account_leaves, code_leaves, slot_value,
+};
 
 /// Size of an EIP-7702 designator in bytes. Only codes of this size are looked up to tell whether
 /// they are one.
@@ -143,7 +145,7 @@ fn push_code(
 fn push(
     builder: &mut TreeBuilder,
     column: Column,
-    key: weft_commitment::TreeKey,
+    key: TreeKey,
     value: &B256,
 ) -> Result<(), StoreError> {
     builder.push(key, value).map_err(|e| StoreError::value(column, e))

@@ -1,0 +1,8 @@
+//! The store against a plain model in memory, against other threads, and against kill -9.
+
+mod chain;
+mod concurrent;
+mod crash;
+mod damage;
+mod model;
+mod refuse;
