@@ -167,7 +167,7 @@ fn a_wrong_file_is_answered_with_what_where_and_what_to_do() {
             r#"genesis file: found "0x1111", expected an address: 40 hex digits, with or without "0x" at line 15 column"#,
         ),
         (
-            with(one, "0x0x11111111111111111111111111111111111111"),
+            with(one, "0x0x1111111111111111111111111111111111111111"),
             "expected an address: 40 hex digits",
         ),
         (

@@ -251,6 +251,31 @@ fn a_full_pool_gives_up_waiting_ones_first_then_the_lowest_tip_from_the_end() {
 }
 
 #[test]
+fn a_full_pool_gives_up_nothing_of_the_newcomers_own_sender() {
+    let limits = PoolLimits { transactions: 2, ..PoolLimits::default() };
+    let (pool, state) = (Pool::new(CHAIN_ID, limits), State::rich(&[1, 2], RICH));
+    admit(&pool, &state, sign(1, transfer(0, 9 * GWEI, 1))).unwrap();
+    admit(&pool, &state, sign(2, transfer(0, 9 * GWEI, 5))).unwrap();
+    let refused = admit(&pool, &state, sign(1, transfer(1, 9 * GWEI, 4)));
+    assert_eq!(refused.unwrap_err().code(), 802, "without its first one it could not run");
+    let admitted = admit(&pool, &state, sign(1, transfer(1, 9 * GWEI, 6))).unwrap();
+    assert_eq!(admitted.evicted, [hash(&sign(2, transfer(0, 9 * GWEI, 5)))]);
+    assert_eq!(names(&pool.best(BASE, BLOCK_GAS)), [(1, 0), (1, 1)]);
+}
+
+#[test]
+fn a_dearer_replacement_makes_those_behind_it_wait_for_funds() {
+    let cost = 21_000 * 2 * GWEI;
+    let (pool, state) = (pool(), State::rich(&[1], cost * 2));
+    admit(&pool, &state, sign(1, transfer(0, 2 * GWEI, 1))).unwrap();
+    admit(&pool, &state, sign(1, transfer(1, 2 * GWEI, 1))).unwrap();
+    assert_eq!(pool.ready_count(), 2);
+    admit(&pool, &state, sign(1, transfer(0, 3 * GWEI, 2))).unwrap();
+    assert_eq!(pool.ready_count(), 1);
+    assert_eq!(names(&pool.best(BASE, BLOCK_GAS)), [(1, 0)]);
+}
+
+#[test]
 fn a_large_newcomer_displaces_several_or_nobody() {
     let state = State::rich(&[1, 2, 3], RICH);
     let fill = |pool: &Pool| {

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
                 tip: tip.min(max_fee),
                 data,
             });
-    let block = (0usize..6, 1..=SENDERS, 0u128..8_000_000, 7u64..40).prop_map(
+    let block = (0usize..6, 1..=SENDERS, 0u128..4_000_000, 7u64..40).prop_map(
         |(count, sender, balance, base_fee)| Step::Block { count, sender, balance, base_fee },
     );
     let foreign =
@@ -78,7 +78,7 @@ impl Model {
         let senders: Vec<u8> = (1..=SENDERS).collect();
         Self {
             pool: Pool::new(CHAIN_ID, LIMITS),
-            state: State::rich(&senders, 5_000_000),
+            state: State::rich(&senders, 2_500_000),
             height: 1,
             base_fee: 7,
             held: BTreeMap::new(),
