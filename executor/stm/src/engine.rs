@@ -96,7 +96,7 @@ pub fn run<V: Vm, S: Settle<V> + Send>(
         End::Failed(error) => return Err(error),
         End::Stopped => {}
         End::Complete => {
-            debug_assert!(memory.is_settled(), "no speculative write outlives the run")
+            debug_assert!(memory.is_settled(), "no speculative write outlives the run");
         }
         End::Incarnations { index } => {
             let from = count(settled.len());

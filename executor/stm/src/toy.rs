@@ -234,7 +234,9 @@ impl Program<'_, '_> {
             Op::InvalidIfOdd(_) | Op::StopIfOdd(_) | Op::FailIfOdd(_) => {}
             Op::Yield => std::thread::yield_now(),
             Op::Work(rounds) => {
-                self.accumulator = (0..rounds).fold(self.accumulator, |acc, _| generate::mix(acc))
+                for _ in 0..rounds {
+                    self.accumulator = generate::mix(self.accumulator);
+                }
             }
         }
         Ok(0)

@@ -164,6 +164,40 @@ fn a_stale_read_is_executed_again() {
 }
 
 #[test]
+fn a_reader_that_meets_an_estimate_waits_for_its_writer() {
+    let (stale, again, met) = (Event::default(), Event::default(), Event::default());
+    let (read, running, tried) = (stale.clone(), again.clone(), met.clone());
+    let script = Script {
+        bodies: vec![
+            body(move |_| {
+                stale.wait();
+                result(0, [("x", Write::Set(1))])
+            }),
+            // Aborted by the first transaction; its second incarnation lasts until the third has met the estimate.
+            body(move |view| {
+                let x = see(view, "x")?;
+                read.happens();
+                if view.incarnation() > 0 {
+                    running.happens();
+                    met.wait();
+                }
+                result(x, [("y", Write::Set(10 + x))])
+            }),
+            body(move |view| {
+                again.wait();
+                let y = see(view, "y");
+                tried.happens();
+                result(y?, [])
+            }),
+        ],
+    };
+    let (outputs, report) = outputs(3, &script);
+    assert_eq!(outputs, [0, 1, 11]);
+    assert_eq!(outcome(&report, 2, 0), &Outcome::Blocked { on: 1 });
+    assert_eq!(outcome(&report, 2, 1), &Outcome::Settled);
+}
+
+#[test]
 fn a_location_read_but_not_observed_is_no_dependency() {
     let script = second_runs_first(|view| {
         view.read(&"x")?;
@@ -260,7 +294,7 @@ fn a_panic_on_settled_values_surfaces_and_nobody_hangs() {
             run(&Pool::new(workers).unwrap(), &script, &mut judge, &options(workers)).unwrap_err();
         match error {
             RunError::Panicked { index: 20, message } => {
-                assert_eq!(message, "expected in this test: x is 20")
+                assert_eq!(message, "expected in this test: x is 20");
             }
             other => panic!("{other:?}"),
         }
