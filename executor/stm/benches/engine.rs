@@ -12,6 +12,9 @@ const TRANSACTIONS: u64 = 4000;
 /// Rounds of mixing in each transaction: about the time of a plain transfer on an EVM.
 const WORK: u32 = 700;
 
+/// Steps of the transaction with this index.
+type Program = fn(u64) -> Vec<Op>;
+
 /// A settler that costs nothing.
 struct Count(u64);
 
@@ -44,12 +47,12 @@ fn chain(index: u64) -> Vec<Op> {
 /// One balance that every transaction pays into, and every other one pays from.
 fn hot_delta(index: u64) -> Vec<Op> {
     let own = 10_000 + index;
-    let hot = if index % 2 == 0 { Op::Add(0, 10) } else { Op::Pay(0, 7) };
+    let hot = if index.is_multiple_of(2) { Op::Add(0, 10) } else { Op::Pay(0, 7) };
     vec![Op::Read(own), Op::Work(WORK), hot, Op::Set(own)]
 }
 
 fn engine(criterion: &mut Criterion) {
-    let shapes: [(&str, fn(u64) -> Vec<Op>); 3] =
+    let shapes: [(&str, Program); 3] =
         [("independent", independent), ("chain", chain), ("hot_delta", hot_delta)];
     for (shape, program) in shapes {
         let block = Toy::new((0..TRANSACTIONS).map(program).collect());
