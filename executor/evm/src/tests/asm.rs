@@ -84,7 +84,11 @@ pub(crate) fn counter() -> Bytes {
 /// A minimal ERC-20: calldata `to, amount` moves tokens of the caller, balances at `keccak256(account, 0)`, Transfer event.
 pub(crate) fn token() -> Bytes {
     let slot = |asm: Asm| {
-        asm.push(U256::ZERO).op(&[op::MSTORE]).push(U256::from(64)).push(U256::ZERO).op(&[op::KECCAK256])
+        asm.push(U256::ZERO)
+            .op(&[op::MSTORE])
+            .push(U256::from(64))
+            .push(U256::ZERO)
+            .op(&[op::KECCAK256])
     };
     // from: balance - amount
     let asm = slot(Asm::new().op(&[op::CALLER])).op(&[op::DUP1, op::SLOAD]).argument(1);

@@ -61,8 +61,14 @@ impl World {
         for (address, code) in [
             (eip4788::BEACON_ROOTS_ADDRESS, &eip4788::BEACON_ROOTS_CODE),
             (eip2935::HISTORY_STORAGE_ADDRESS, &eip2935::HISTORY_STORAGE_CODE),
-            (eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, &eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE),
-            (eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, &eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE),
+            (
+                eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+                &eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE,
+            ),
+            (
+                eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+                &eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE,
+            ),
         ] {
             state.set_code(address, code.clone());
         }
@@ -80,7 +86,8 @@ impl World {
             state.set_block_hash(number, alloy_primitives::keccak256(number.to_string()));
         }
         state.set_block_hash(299, hash);
-        let header = weft_types::header::next_header(&parent, hash, &params, Round(0), COINBASE, 1_001);
+        let header =
+            weft_types::header::next_header(&parent, hash, &params, Round(0), COINBASE, 1_001);
         Self { state, header, params }
     }
 
@@ -115,17 +122,28 @@ impl World {
         Arc::new(self.state.clone())
     }
 
-    pub(crate) fn build(&self, executor: &Executor, candidates: &[Arc<RecoveredTransaction>]) -> Result<Executed, ExecutionError> {
+    pub(crate) fn build(
+        &self,
+        executor: &Executor,
+        candidates: &[Arc<RecoveredTransaction>],
+    ) -> Result<Executed, ExecutionError> {
         executor.build(&self.header, candidates.to_vec(), &self.reader(), &self.params)
     }
 
     /// Executes sequentially.
-    pub(crate) fn oracle(&self, transactions: &[Arc<RecoveredTransaction>]) -> Result<Executed, ExecutionError> {
+    pub(crate) fn oracle(
+        &self,
+        transactions: &[Arc<RecoveredTransaction>],
+    ) -> Result<Executed, ExecutionError> {
         Executor::new(1).sequential(&self.header, transactions, &self.reader(), &self.params)
     }
 
     /// Seals what was built and verifies it in parallel.
-    pub(crate) fn verify(&self, executor: &Executor, built: &Executed) -> Result<Executed, ExecutionError> {
+    pub(crate) fn verify(
+        &self,
+        executor: &Executor,
+        built: &Executed,
+    ) -> Result<Executed, ExecutionError> {
         let block = built.seal(self.header.clone(), B256::ZERO);
         let list = Some(built.access_list.as_ref());
         executor.verify(block.header(), &built.transactions, list, &self.reader(), &self.params)
@@ -139,7 +157,12 @@ impl World {
         let now = parent.header().timestamp + 1;
         let header = parent.header();
         self.header = weft_types::header::next_header(
-            header, parent.hash(), &self.params, Round(0), self.header.beneficiary, now,
+            header,
+            parent.hash(),
+            &self.params,
+            Round(0),
+            self.header.beneficiary,
+            now,
         );
     }
 }
