@@ -16,6 +16,12 @@ use std::io;
 /// Memory reserved before the first byte of a frame arrives, in bytes.
 const FIRST_READ_BYTES: usize = 64 * 1024;
 
+/// A request as read from a stream.
+///
+/// libp2p reports no failure to read a request, so that the peer could not be blamed for it. A
+/// request that breaks its limits or its encoding is therefore read as the error.
+pub(crate) type Received = Result<Request, MessageError>;
+
 /// Reads and writes the frames of one kind of request.
 #[derive(Clone, Debug)]
 pub(crate) struct FrameCodec {
@@ -30,15 +36,15 @@ impl FrameCodec {
 
 impl request_response::Codec for FrameCodec {
     type Protocol = StreamProtocol;
-    type Request = Request;
+    type Request = Received;
     type Response = Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Received>
     where
         T: AsyncRead + Unpin + Send,
     {
         let frame = read_frame(io, self.kind.request_bytes_max()).await?;
-        Request::decode(self.kind, &frame).map_err(invalid)
+        Ok(frame.and_then(|frame| Request::decode(self.kind, &frame)))
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
@@ -46,18 +52,19 @@ impl request_response::Codec for FrameCodec {
         T: AsyncRead + Unpin + Send,
     {
         let frame = read_frame(io, self.kind.response_bytes_max()).await?;
-        Response::decode(self.kind, &frame).map_err(invalid)
+        frame.and_then(|frame| Response::decode(self.kind, &frame)).map_err(invalid)
     }
 
     async fn write_request<T>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        request: Request,
+        request: Received,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let request = request.map_err(invalid)?;
         if request.kind() != self.kind {
             return Err(invalid(MessageError::Kind { kind: self.kind }));
         }
@@ -84,12 +91,14 @@ fn invalid(error: MessageError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// Reads one frame of at most `size_bytes_max` bytes.
+/// Reads one frame; the inner error says that its announced length is over the limit.
 ///
 /// # Errors
-/// `InvalidData` when the announced length is over the limit, `UnexpectedEof` when the stream ends
-/// early.
-async fn read_frame<T>(io: &mut T, size_bytes_max: usize) -> io::Result<Vec<u8>>
+/// `UnexpectedEof` when the stream ends early, and whatever else the stream reports.
+async fn read_frame<T>(
+    io: &mut T,
+    size_bytes_max: usize,
+) -> io::Result<Result<Vec<u8>, MessageError>>
 where
     T: AsyncRead + Unpin + Send,
 {
@@ -97,7 +106,7 @@ where
     io.read_exact(&mut length).await?;
     let size_bytes = u32::from_le_bytes(length) as usize;
     if size_bytes > size_bytes_max {
-        return Err(invalid(MessageError::FrameTooLarge { size_bytes, size_bytes_max }));
+        return Ok(Err(MessageError::FrameTooLarge { size_bytes, size_bytes_max }));
     }
     let mut frame = Vec::new();
     while frame.len() < size_bytes {
@@ -107,7 +116,7 @@ where
         frame.resize(end, 0);
         io.read_exact(&mut frame[start..]).await?;
     }
-    Ok(frame)
+    Ok(Ok(frame))
 }
 
 async fn write_frame<T>(io: &mut T, contents: &[u8]) -> io::Result<()>
@@ -134,7 +143,7 @@ mod tests {
             let mut stream = Cursor::new(Vec::new());
             block_on(write_frame(&mut stream, &contents)).unwrap();
             let mut stream = Cursor::new(stream.into_inner());
-            let read = block_on(read_frame(&mut stream, size)).unwrap();
+            let read = block_on(read_frame(&mut stream, size)).unwrap().unwrap();
             assert_eq!(read, contents);
             assert!(read.capacity() <= size.max(FIRST_READ_BYTES));
         }
@@ -143,8 +152,10 @@ mod tests {
     #[test]
     fn an_announced_length_over_the_limit_is_refused_before_reading() {
         let mut stream = Cursor::new(u32::MAX.to_le_bytes().to_vec());
-        let error = block_on(read_frame(&mut stream, 1024)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let refused = block_on(read_frame(&mut stream, 1024)).unwrap();
+        let size_bytes = u32::MAX as usize;
+        let expected = MessageError::FrameTooLarge { size_bytes, size_bytes_max: 1024 };
+        assert_eq!(refused, Err(expected));
     }
 
     #[test]
@@ -160,7 +171,7 @@ mod tests {
             stream in proptest::collection::vec(any::<u8>(), 0..300), limit in 0usize..300,
         ) {
             let mut stream = Cursor::new(stream);
-            if let Ok(frame) = block_on(read_frame(&mut stream, limit)) {
+            if let Ok(Ok(frame)) = block_on(read_frame(&mut stream, limit)) {
                 prop_assert!(frame.len() <= limit);
                 prop_assert!(frame.capacity() <= limit.max(FIRST_READ_BYTES));
             }

@@ -102,6 +102,12 @@ pub enum RequestError {
     /// The connection closed before the answer came.
     #[error("connection closed before the answer")]
     Closed,
+    /// The stream failed while the connection stayed.
+    #[error("stream failed: {reason}")]
+    Stream {
+        /// What was reported.
+        reason: String,
+    },
     /// The peer does not speak the protocol.
     #[error("peer does not serve {kind:?} requests")]
     Unsupported {

@@ -13,6 +13,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -56,6 +57,19 @@ pub struct Handle {
 /// [`NetworkError::ListenInUse`] when the port is taken, [`NetworkError::Listen`] when the address
 /// cannot be used, [`NetworkError::Setting`] when a setting is out of range.
 pub async fn start(config: NetworkConfig) -> Result<(Handle, Events), NetworkError> {
+    boxed(config).await
+}
+
+/// Behind a pointer, and never inlined, the whole network stack is compiled once, in this crate,
+/// instead of again in every crate that starts a network.
+#[inline(never)]
+fn boxed(config: NetworkConfig) -> Starting {
+    Box::pin(start_service(config))
+}
+
+type Starting = Pin<Box<dyn Future<Output = Result<(Handle, Events), NetworkError>> + Send>>;
+
+async fn start_service(config: NetworkConfig) -> Result<(Handle, Events), NetworkError> {
     address::probe(&config.listen)?;
     let shared = Arc::new(Shared {
         peer_id: config.keypair.public().to_peer_id(),

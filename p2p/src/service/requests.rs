@@ -2,6 +2,7 @@
 
 use super::{Reply, Service};
 use crate::behaviour::request_timeout;
+use crate::codec::Received;
 use crate::error::{MessageError, RequestError};
 use crate::event::Event;
 use crate::limits::OUTBOUND_REQUESTS_MAX;
@@ -11,7 +12,7 @@ use crate::pending::RequestToken;
 use crate::stats::count;
 use libp2p::PeerId;
 use libp2p::request_response::{
-    self, InboundFailure, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
+    self, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
 };
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -33,7 +34,7 @@ impl Service {
             let _ = reply.send(Err(refusal));
             return;
         }
-        let id = self.swarm.behaviour_mut().requests(kind).send_request(&peer, request);
+        let id = self.swarm.behaviour_mut().requests(kind).send_request(&peer, Ok(request));
         self.asked.insert((kind, id), reply);
     }
 
@@ -64,15 +65,19 @@ impl Service {
     pub(super) fn on_request(
         &mut self,
         kind: RequestKind,
-        event: request_response::Event<Request, Response>,
+        event: request_response::Event<Received, Response>,
     ) {
         use request_response::Event as Happened;
         match event {
             Happened::Message {
                 peer, message: Message::Request { request, channel, .. }, ..
-            } => {
-                self.on_asked(peer, request, channel);
-            }
+            } => match request {
+                Ok(request) => self.on_asked(peer, request, channel),
+                Err(error) => {
+                    tracing::debug!(%peer, kind = kind.name(), %error, "bad request");
+                    self.blame(peer, Offence::BadFrame);
+                }
+            },
             Happened::Message { message: Message::Response { request_id, response }, .. } => {
                 self.answer(kind, request_id, Ok(response));
             }
@@ -82,9 +87,6 @@ impl Service {
             }
             Happened::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, kind = kind.name(), %error, "peer's request failed");
-                if matches!(&error, InboundFailure::Io(e) if e.kind() == ErrorKind::InvalidData) {
-                    self.blame(peer, Offence::BadFrame);
-                }
             }
             Happened::ResponseSent { .. } => {}
         }
@@ -137,7 +139,7 @@ impl Service {
                     let waiting = self.asked.len();
                     RequestError::Busy { waiting, limit: crate::limits::REQUEST_STREAMS_MAX }
                 }
-                _ => RequestError::Closed,
+                _ => RequestError::Stream { reason: error.to_string() },
             },
         }
     }
