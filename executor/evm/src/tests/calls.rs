@@ -151,7 +151,7 @@ fn a_loop_without_end_is_reported_as_more_than_the_allowance() {
     };
     match estimate(&world, &request).unwrap_err() {
         CallError::Halted { reason } => {
-            assert!(reason.contains("exceeds allowance (100000)"), "{reason}")
+            assert!(reason.contains("exceeds allowance (100000)"), "{reason}");
         }
         other => panic!("{other:?}"),
     }

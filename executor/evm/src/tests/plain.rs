@@ -53,10 +53,10 @@ impl DatabaseRef for Reader {
 
 /// Runs the transactions in a plain loop and holds `executed` against it.
 fn compare_with_plain_loop(world: &World, executed: &Executed) {
-    let environment = Environment::new(&world.header, &world.params);
+    let Environment { cfg, block } = Environment::new(&world.header, &world.params);
     let mut evm = Context::mainnet()
-        .with_cfg(environment.cfg.clone())
-        .with_block(environment.block.clone())
+        .with_cfg(cfg)
+        .with_block(block)
         .with_db(
             State::builder().with_database(WrapDatabaseRef(Reader(world.state.clone()))).build(),
         )

@@ -194,7 +194,7 @@ fn transactions(
         let draft =
             |to: Option<Address>| world.draft(step.from, nonce, to).tip(u128::from(step.tip));
         let data = |who: u8, number: u8| {
-            let number = if who % 2 == 0 { U256::from(number) } else { amount(number) };
+            let number = if who.is_multiple_of(2) { U256::from(number) } else { amount(number) };
             words(&[word(someone(who)), number])
         };
         out.push(
