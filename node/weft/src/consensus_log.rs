@@ -12,10 +12,17 @@
 //!
 //! check = first 8 bytes of BLAKE3 of what precedes it
 //! ```
+//!
+//! A crash cuts the unsynced end off by whole batches: entries and the guard that belongs to them
+//! come back together or not at all. So an entry that does not pass its check is damage, wherever it
+//! is, and nothing is signed on top of it.
 
 use alloy_primitives::B256;
 use borsh::{BorshDeserialize, BorshSerialize};
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, DB, DBRecoveryMode, Direction, ErrorKind, IteratorMode, Options, WriteBatch,
+    WriteOptions,
+};
 use std::path::{Path, PathBuf};
 use weft_consensus::{SignGuard, WalEntry};
 use weft_types::{CommitCertificate, Height, Round};
@@ -86,12 +93,19 @@ impl ConsensusLog {
         options.set_keep_log_file_num(2);
         options.set_max_background_jobs(2);
         options.set_max_total_wal_size(32 << 20);
+        // Only the end of the log may be torn. The default would also go back to before a damaged
+        // record in the middle, and forget votes that have left this node.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         let mut family = Options::default();
         family.set_write_buffer_size(4 << 20);
         let families = FAMILIES.map(|name| (name, family.clone()));
         let db = DB::open_cf_with_opts(&options, path, families).map_err(|error| {
-            if error.to_string().contains("lock") {
+            // The text names the lock file; a folder may have any name, "blocks" for one.
+            if error.to_string().contains("/LOCK: ") {
                 return LogError::Locked { path: path.to_path_buf() };
+            }
+            if error.kind() == ErrorKind::Corruption {
+                return LogError::Damaged { what: error.into_string() };
             }
             LogError::Database(error)
         })?;
@@ -352,6 +366,36 @@ mod tests {
         assert!(matches!(log.entries(Height(1)), Err(LogError::Damaged { .. })));
         log.db.delete_cf(log.family(WAL), &key).unwrap();
         assert!(matches!(log.entries(Height(1)), Err(LogError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_and_damage_before_the_end_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let log = ConsensusLog::open(dir.path()).unwrap();
+            for sequence in 0..50 {
+                log.append(&[entry(1, sequence)], None, true).unwrap();
+            }
+        }
+        let newest = || {
+            let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+            let logs = files.filter(|path| path.extension().is_some_and(|name| name == "log"));
+            logs.max_by_key(|path| path.metadata().unwrap().len()).unwrap()
+        };
+        let bytes = std::fs::read(newest()).unwrap();
+        std::fs::write(newest(), &bytes[..bytes.len() - 5]).unwrap();
+        {
+            let log = ConsensusLog::open(dir.path()).unwrap();
+            assert_eq!(log.entries(Height(1)).unwrap().len(), 49);
+            for sequence in 49..90 {
+                log.append(&[entry(1, sequence)], None, true).unwrap();
+            }
+        }
+        let mut bytes = std::fs::read(newest()).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        std::fs::write(newest(), &bytes).unwrap();
+        assert!(matches!(ConsensusLog::open(dir.path()), Err(LogError::Damaged { .. })));
     }
 
     #[test]

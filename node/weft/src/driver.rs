@@ -163,6 +163,8 @@ pub struct Driver {
     proposals: Vec<Complete>,
     judging: HashMap<B256, Vec<VerifyPurpose>>,
     decided: Option<CommitCertificate>,
+    /// A job that ends in the commit of the decided block is under way: there is one at a time.
+    committing: bool,
     sync: sync::Sync,
     end: Option<DriverEnd>,
 }
@@ -186,6 +188,7 @@ impl Driver {
             proposals: Vec::new(),
             judging: HashMap::new(),
             decided: None,
+            committing: false,
             sync: sync::Sync::default(),
             end: None,
         }

@@ -6,13 +6,19 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ValidatorKeyFile {
     public_key: String,
-    secret_key: Zeroizing<String>,
+    secret_key: String,
+}
+
+impl Drop for ValidatorKeyFile {
+    fn drop(&mut self) {
+        self.secret_key.zeroize();
+    }
 }
 
 /// Writes a validator's key. Refuses to overwrite a file.
@@ -22,7 +28,7 @@ struct ValidatorKeyFile {
 pub fn write_validator_key(path: &Path, key: &SigningKey) -> Result<(), Failure> {
     let file = ValidatorKeyFile {
         public_key: format!("0x{}", hex::encode(key.verifying_key().to_bytes())),
-        secret_key: Zeroizing::new(format!("0x{}", hex::encode(key.to_bytes()))),
+        secret_key: format!("0x{}", hex::encode(key.to_bytes())),
     };
     let text =
         Zeroizing::new(serde_json::to_string_pretty(&file).expect("two strings have a JSON form"));

@@ -6,13 +6,18 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Libraries that tell every message at `info`, or warn of what is normal here (a message that is
+/// gossiped again). A filter that names them overrides this.
+const QUIET: &str =
+    "arc_malachitebft_core_consensus=warn,arc_malachitebft_core_driver=warn,libp2p_gossipsub=error";
+
 /// Starts logging for the process. `WEFT_LOG` overrides the level.
 ///
 /// # Errors
 /// [`ExitStatus::Config`] when the filter cannot be understood.
 pub fn start(config: &LogConfig) -> Result<(), Failure> {
     let text = std::env::var("WEFT_LOG").unwrap_or_else(|_| config.level.clone());
-    let filter = EnvFilter::try_new(&text).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{text}")).map_err(|error| {
         Failure::new(ExitStatus::Config, "the log level cannot be understood")
             .fact("level", &text)
             .fact("cause", error)

@@ -146,7 +146,7 @@ impl RunningNode {
             })
             .map_err(|error| Failure::new(ExitStatus::Unexpected, error.to_string()))?;
         Ok(Self {
-            rpc_address: rpc.local_addr,
+            rpc_address: rpc.local_addr(),
             store,
             rpc,
             events,

@@ -3,10 +3,13 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use weft_types::{AccessRecord, Location, RunProfile, SealedBlock};
+use weft_types::{AccessRecord, Location, RunMode, RunProfile, SealedBlock};
 
 /// Head of the table of blocks.
 pub const TABLE_HEAD: &str = "block     txs   Mgas   exec ms  speed-up  best   re-exec  final ms";
+
+/// Share of a block's transactions that must wait for one location before it is worth a word.
+const WARM_PERCENT: usize = 10;
 
 /// Share of a block's transactions that must wait for one location before it is called serial.
 const SERIAL_PERCENT: usize = 50;
@@ -25,8 +28,9 @@ pub struct BlockReport {
     pub gas_used: u64,
     /// Execution on this node, in microseconds.
     pub execution_us: u64,
-    /// Estimated gain of parallel execution on this node.
-    pub speedup: f64,
+    /// Estimated gain of parallel execution on this node; none for a block that ran sequentially.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speedup: Option<f64>,
     /// Bound of the speed-up on any number of cores, by gas.
     pub best_speedup: f64,
     /// Executions that were discarded.
@@ -72,7 +76,7 @@ impl BlockReport {
             transactions: block.transactions().len(),
             gas_used: block.header().gas_used,
             execution_us: profile.wall_us,
-            speedup: profile.speedup(),
+            speedup: (profile.mode != RunMode::Sequential).then(|| profile.speedup()),
             best_speedup: access.best_speedup(None),
             reexecutions: profile.reexecutions(),
             finality_ms: u64::try_from(finality.as_millis()).unwrap_or(u64::MAX),
@@ -93,11 +97,13 @@ impl BlockReport {
             );
         }
         let again = 100.0 * self.reexecutions as f64 / self.transactions as f64;
+        let gain = self.speedup.map_or_else(|| "-".to_owned(), |gain| format!("{gain:.1}x"));
         let mut line = format!(
-            "{number:<8} {:>4} {mgas:>6.2} {exec:>9.1} {:>8.1}x {:>4.1}x {again:>8.1}% {:>9}",
-            self.transactions, self.speedup, self.best_speedup, self.finality_ms
+            "{number:<8} {:>4} {mgas:>6.2} {exec:>9.1} {gain:>9} {:>4.1}x {again:>8.1}% {:>9}",
+            self.transactions, self.best_speedup, self.finality_ms
         );
-        if let Some(hot) = &self.hottest {
+        let warm = |hot: &&Hottest| hot.dependents * 100 >= self.transactions * WARM_PERCENT;
+        if let Some(hot) = self.hottest.as_ref().filter(warm) {
             let place = describe(&hot.location);
             line += &if hot.dependents * 100 >= self.transactions * SERIAL_PERCENT {
                 format!(

@@ -41,33 +41,42 @@ impl Driver {
     /// Commits the decided block when it is executed, executes it when its body is here, and
     /// otherwise leaves it to the sync.
     pub(super) fn commit_if_decided(&mut self) {
+        if self.committing {
+            return;
+        }
         let Some(certificate) = self.decided.clone() else { return };
         if let Some(prepared) = self.prepared.get(&certificate.block) {
             let prepared = Arc::clone(prepared);
+            self.committing = true;
             return self.job(Job::Commit { prepared, certificate });
         }
-        match self.parts.log.body(certificate.height, &certificate.block) {
-            Ok(Some(stored)) => self.job(Job::Verify {
-                block: certificate.block,
-                purpose: VerifyPurpose::Commit(certificate),
-                header: stored.header,
-                body: stored.body,
-            }),
-            Ok(None) => {
-                let waiting = self.proposals.iter().position(|p| p.init.block == certificate.block);
-                if let Some(at) = waiting {
-                    let complete = self.proposals.remove(at);
-                    return self.job(Job::Verify {
-                        block: certificate.block,
-                        purpose: VerifyPurpose::Commit(certificate),
-                        header: complete.init.header_rlp,
-                        body: complete.body,
-                    });
-                }
-                self.sync.body_wanted(Instant::now());
-            }
-            Err(error) => self.stop_for_storage("the consensus log cannot be read", error),
-        }
+        let (height, block) = (certificate.height, certificate.block);
+        let stored = match self.parts.log.body(height, &block) {
+            Ok(stored) => stored.map(|stored| (stored.header, stored.body)),
+            Err(error) => return self.stop_for_storage("the consensus log cannot be read", error),
+        };
+        let waiting = || {
+            let at = self.proposals.iter().position(|p| p.init.block == block)?;
+            let complete = self.proposals.remove(at);
+            Some((complete.init.header_rlp, complete.body))
+        };
+        let Some((header, body)) = stored.or_else(waiting) else {
+            return self.sync.body_wanted(Instant::now());
+        };
+        self.execute_decided(certificate, header, body);
+    }
+
+    /// Executes a block that is decided.
+    pub(super) fn execute_decided(
+        &mut self,
+        certificate: CommitCertificate,
+        header: Vec<u8>,
+        body: Vec<u8>,
+    ) {
+        self.committing = true;
+        let block = certificate.block;
+        let purpose = VerifyPurpose::Commit(certificate);
+        self.job(Job::Verify { purpose, block, header, body });
     }
 
     /// A decided block was executed.
@@ -76,24 +85,20 @@ impl Driver {
         certificate: CommitCertificate,
         result: Result<Prepared, PrepareError>,
     ) {
+        self.committing = false;
         if certificate.height != self.height() {
             return;
         }
         match result {
             Ok(prepared) => {
-                let prepared = self.keep(prepared);
-                if self.decided.is_none() {
-                    // From a peer: the certificate is kept before the block is committed.
-                    self.on_decided(certificate);
-                } else {
-                    self.job(Job::Commit { prepared, certificate });
-                }
+                self.keep(prepared);
+                // From a peer: the certificate is kept before the block is committed.
+                self.on_decided(certificate);
+                self.commit_if_decided();
             }
             Err(PrepareError::Invalid { reason }) => {
-                let text = format!(
-                    "block {} at height {}: {reason}",
-                    certificate.block, certificate.height
-                );
+                let (block, height) = (certificate.block, certificate.height);
+                let text = format!("block {block} at height {height}: {reason}");
                 tracing::error!(%text, "two thirds certified a block that is invalid here");
                 self.end.get_or_insert(DriverEnd::Divergence(text));
             }
@@ -110,6 +115,7 @@ impl Driver {
         let finality = self.started_at.elapsed();
         self.head = Arc::clone(&committed.head);
         self.decided = None;
+        self.committing = false;
         self.prepared.clear();
         self.judging.clear();
         let height = self.height();

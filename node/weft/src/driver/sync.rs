@@ -1,7 +1,6 @@
 //! Catching up: blocks with certificates from peers that are ahead.
 
-use super::{Driver, Event, Phase, VerifyPurpose};
-use crate::execution::Job;
+use super::{Driver, Event, Phase};
 use borsh::{BorshDeserialize, BorshSerialize};
 use libp2p::PeerId;
 use std::collections::{BTreeMap, HashMap};
@@ -111,8 +110,7 @@ impl Driver {
                 now
             }
         };
-        let executing = matches!(self.phase, Phase::Committing) && !self.sync.wanted;
-        if executing || (height == head + 1 && now < since + PATIENCE) {
+        if self.committing || (height == head + 1 && now < since + PATIENCE) {
             return;
         }
         tracing::info!(head, peer_height = height, %peer, "catching up");
@@ -155,8 +153,7 @@ impl Driver {
         if self.sync.queue.first_key_value().is_some_and(|(height, _)| *height > head + 1) {
             self.sync.queue.clear();
         }
-        let busy = matches!(self.phase, Phase::Committing) && !self.sync.wanted;
-        if busy {
+        if self.committing {
             return;
         }
         let Some(next) = self.sync.queue.remove(&(head + 1)) else { return };
@@ -164,12 +161,7 @@ impl Driver {
         self.sync.behind_since = None;
         self.phase = Phase::Committing;
         self.timers.clear();
-        self.job(Job::Verify {
-            block: next.certificate.block,
-            purpose: VerifyPurpose::Commit(next.certificate),
-            header: next.header,
-            body: next.body,
-        });
+        self.execute_decided(next.certificate, next.header, next.body);
     }
 }
 
