@@ -6,6 +6,7 @@ use crate::guard::GuardLayer;
 use crate::middleware::CallRules;
 use crate::{RpcBackend, RpcConfig, methods};
 use http::{HeaderValue, Method, header::CONTENT_TYPE};
+use hyper::body::Incoming;
 use jsonrpsee::core::BoxError;
 use jsonrpsee::core::traits::IdProvider;
 use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tower::util::MapRequest;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Entries of a batch that are looked at before it is refused as a whole.
@@ -131,7 +133,7 @@ async fn accept<M, S>(
 ) where
     M: Fn(StopHandle) -> S,
     S: tower::Service<
-            http::Request<hyper::body::Incoming>,
+            http::Request<Incoming>,
             Response = http::Response<HttpBody>,
             Error = BoxError,
         > + Clone
@@ -158,19 +160,22 @@ async fn accept<M, S>(
             tracing::debug!("rpc connection refused: all connections are in use");
             continue;
         };
-        let service = service(stop.clone());
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            serve_connection(socket, service, stop).await;
-            drop(permit);
-        });
+        // The permit travels with the requests: a WebSocket keeps those of its handshake, and with
+        // them its place, until it is closed.
+        let permit = Arc::new(permit);
+        let hold = move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(&permit));
+            request
+        };
+        let service = MapRequest::new(service(stop.clone()), hold);
+        tokio::spawn(serve_connection(socket, service, stop.clone()));
     }
 }
 
 async fn serve_connection<S>(socket: TcpStream, service: S, stop: StopHandle)
 where
     S: tower::Service<
-            http::Request<hyper::body::Incoming>,
+            http::Request<Incoming>,
             Response = http::Response<HttpBody>,
             Error = BoxError,
         > + Clone

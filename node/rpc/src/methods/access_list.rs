@@ -42,7 +42,7 @@ struct CodeChange {
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getBlockAccessList", 1, Work::Read, |context, args| {
-        Ok(raw(context, args.required("block")?)?.map(|raw| decode(&raw)).transpose()?)
+        raw(context, args.required("block")?)?.map(|raw| decode(&raw)).transpose()
     });
     blocking(module, "eth_getBlockAccessListRaw", 1, Work::Read, |context, args| {
         raw(context, args.required("block")?)

@@ -1,0 +1,12 @@
+//! The server over real sockets, on a real store with real blocks.
+
+mod blocks;
+mod calls;
+mod client;
+mod logs;
+mod records;
+mod send;
+mod state;
+mod subscriptions;
+mod transport;
+mod world;
