@@ -9,13 +9,13 @@ use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
 use crate::{execution, logging};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 use weft_consensus::{Consensus, ConsensusConfig};
@@ -25,6 +25,7 @@ use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
 use weft_types::Height;
+use weft_types::params::default_fee_recipient;
 
 /// Events that may wait for the driver. Gossip is dropped beyond; it is repeated.
 const EVENTS_MAX: usize = 8192;
@@ -57,10 +58,24 @@ pub struct RunningNode {
     pub store: Arc<Store>,
     rpc: RpcServer,
     events: SyncSender<Event>,
-    driver: Option<std::thread::JoinHandle<()>>,
-    execution: Option<std::thread::JoinHandle<()>>,
     network: Network,
+    threads: Threads,
+}
+
+/// The driver's and the execution thread.
+struct Threads {
+    driver: std::thread::JoinHandle<()>,
+    execution: std::thread::JoinHandle<()>,
     ended: oneshot::Receiver<DriverEnd>,
+}
+
+/// What the driver is made of, besides the setup.
+struct Parts {
+    store: Arc<Store>,
+    log: ConsensusLog,
+    pool: Arc<Pool>,
+    working_height: Arc<AtomicU64>,
+    heads: broadcast::Sender<Arc<HeadEvent>>,
 }
 
 impl RunningNode {
@@ -69,97 +84,40 @@ impl RunningNode {
     /// # Errors
     /// [`Failure`] when a part cannot start; nothing is left running.
     pub async fn start(setup: NodeSetup) -> Result<Self, Failure> {
-        let NodeSetup { home, genesis, config, key, executor, store, devnet, on_block } = setup;
-        let store = open_store(&home, &genesis, store)?;
-        let log = open_log(&home)?;
-        let pool = Arc::new(Pool::new(genesis.params.chain_id, pool_limits(&config)));
-        let fee_recipient = config.node.fee_recipient.unwrap_or_else(|| {
-            key.as_ref().map_or(alloy_primitives::Address::ZERO, |key| {
-                weft_types::params::default_fee_recipient(&key.verifying_key().to_bytes())
-            })
-        });
-        let chain = Arc::new(Chain::new(
-            Arc::clone(&store),
-            executor,
-            Arc::clone(&pool),
-            genesis.params.clone(),
-            fee_recipient,
-        ));
+        let store = open_store(&setup.home, &setup.genesis, setup.store.clone())?;
+        let log = open_log(&setup.home)?;
+        let limits = pool_limits(&setup.config);
+        let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
         let working_height = Arc::new(AtomicU64::new(store.head().block.height().next().0));
         let network = network::start(NetworkParts {
-            config: &config,
-            node_key: network::load_node_key(&home.node_key())?,
-            genesis: &genesis,
+            config: &setup.config,
+            node_key: network::load_node_key(&setup.home.node_key())?,
+            genesis: &setup.genesis,
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
             events: events.clone(),
             working_height: Arc::clone(&working_height),
-            devnet,
+            devnet: setup.devnet,
         })
         .await?;
         let heads = weft_rpc::heads_channel();
-        let rpc =
-            serve_rpc(&config, &genesis, &store, &pool, &heads, &network, &events, devnet).await?;
-        let (jobs, execution) = execution::start(Arc::clone(&chain), events.clone())
-            .map_err(|error| Failure::new(ExitStatus::Unexpected, error.to_string()))?;
-        let timeouts = genesis.params.timeouts.clone();
-        let guard = log.guard().map_err(|error| damaged(&home.consensus(), &error.to_string()))?;
-        let decided = store.head().block.height();
-        let consensus = Consensus::new(
-            ConsensusConfig {
-                genesis_hash: genesis.hash(),
-                validators: genesis.validators.clone(),
-                timeouts,
-                key: key.clone(),
-                sign_from: Height(0),
-            },
-            decided,
-            guard,
-        );
-        let driver = Driver::new(DriverParts {
-            consensus,
-            log,
-            log_sync: config.consensus.log_sync == LogSync::Always,
-            chain,
-            jobs,
-            network: network.clone(),
-            validators: genesis.validators.clone(),
-            genesis_hash: genesis.hash(),
-            key,
-            pace: Pace {
-                interval: Duration::from_millis(genesis.params.block_interval_ms),
-                empty_interval: Duration::from_millis(genesis.params.empty_block_interval_ms),
-            },
-            working_height,
-            has_transactions: Box::new(move || pool.ready_count() > 0),
-            on_head: Box::new(move |committed, finality| {
-                on_block(committed, finality);
-                announce(&heads, committed);
-            }),
-        });
-        let (end, ended) = oneshot::channel();
-        let driver = std::thread::Builder::new()
-            .name("weft-driver".into())
-            .spawn(move || {
-                let _ = end.send(driver.run(&inbox));
-            })
-            .map_err(|error| Failure::new(ExitStatus::Unexpected, error.to_string()))?;
-        Ok(Self {
-            rpc_address: rpc.local_addr(),
-            store,
-            rpc,
-            events,
-            driver: Some(driver),
-            execution: Some(execution),
-            network,
-            ended,
-        })
+        let rpc = match serve_rpc(&setup, &store, &pool, &heads, &network, &events).await {
+            Ok(rpc) => rpc,
+            Err(failure) => {
+                network.stop().await;
+                return Err(failure);
+            }
+        };
+        let rpc_address = rpc.local_addr();
+        let parts = Parts { store: Arc::clone(&store), log, pool, working_height, heads };
+        let threads = start_threads(setup, parts, &network, &events, inbox)?;
+        Ok(Self { rpc_address, store, rpc, events, network, threads })
     }
 
     /// Waits until the node ends by itself: always a failure.
     pub async fn ended(&mut self) -> Failure {
-        match (&mut self.ended).await {
+        match (&mut self.threads.ended).await {
             Ok(DriverEnd::Storage(reason)) => {
                 Failure::new(ExitStatus::Damaged, "the node stopped: a disk operation failed")
                     .fact("cause", reason)
@@ -182,21 +140,77 @@ impl RunningNode {
     }
 
     /// Stops everything, in the order that loses nothing.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.rpc.stop().await;
-        // A full queue is drained by the driver, so the blocking send ends.
-        let events = self.events.clone();
-        let threads = (self.driver.take(), self.execution.take());
+        let Threads { driver, execution, .. } = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
-            let _ = events.send(Event::Shutdown);
-            drop(events);
-            for thread in [threads.0, threads.1].into_iter().flatten() {
-                let _ = thread.join();
-            }
+            // A full queue is drained by the driver, so the blocking send ends.
+            let _ = self.events.send(Event::Shutdown);
+            let _ = driver.join();
+            let _ = execution.join();
         });
         self.network.stop().await;
         let _ = joined.await;
     }
+}
+
+fn start_threads(
+    setup: NodeSetup,
+    parts: Parts,
+    network: &Network,
+    events: &SyncSender<Event>,
+    inbox: Receiver<Event>,
+) -> Result<Threads, Failure> {
+    let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
+    let Parts { store, log, pool, working_height, heads } = parts;
+    let no_thread = |error: std::io::Error| {
+        Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
+    };
+    let fee_recipient = config.node.fee_recipient.unwrap_or_else(|| {
+        key.as_ref()
+            .map_or(Address::ZERO, |key| default_fee_recipient(&key.verifying_key().to_bytes()))
+    });
+    let decided = store.head().block.height();
+    let guard = log.guard().map_err(|error| damaged(&home.consensus(), &error.to_string()))?;
+    let params = genesis.params.clone();
+    let ready = Arc::clone(&pool);
+    let chain = Arc::new(Chain::new(store, executor, pool, params, fee_recipient));
+    let (jobs, execution) =
+        execution::start(Arc::clone(&chain), events.clone()).map_err(no_thread)?;
+    let consensus = ConsensusConfig {
+        genesis_hash: genesis.hash(),
+        validators: genesis.validators.clone(),
+        timeouts: genesis.params.timeouts.clone(),
+        key: key.clone(),
+        sign_from: Height(0),
+    };
+    let driver = Driver::new(DriverParts {
+        consensus: Consensus::new(consensus, decided, guard),
+        log,
+        log_sync: config.consensus.log_sync == LogSync::Always,
+        chain,
+        jobs,
+        network: network.clone(),
+        validators: genesis.validators.clone(),
+        genesis_hash: genesis.hash(),
+        key,
+        pace: Pace {
+            interval: Duration::from_millis(genesis.params.block_interval_ms),
+            empty_interval: Duration::from_millis(genesis.params.empty_block_interval_ms),
+        },
+        working_height,
+        has_transactions: Box::new(move || ready.ready_count() > 0),
+        on_head: Box::new(move |committed, finality| {
+            on_block(committed, finality);
+            announce(&heads, committed);
+        }),
+    });
+    let (end, ended) = oneshot::channel();
+    let run = move || {
+        let _ = end.send(driver.run(&inbox));
+    };
+    let driver = std::thread::Builder::new().name("weft-driver".into()).spawn(run);
+    Ok(Threads { driver: driver.map_err(no_thread)?, execution, ended })
 }
 
 fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
@@ -206,18 +220,15 @@ fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
     let _ = heads.send(Arc::new(HeadEvent { block, receipts }));
 }
 
-#[allow(clippy::too_many_arguments)] // each is one part of the node, used once
 async fn serve_rpc(
-    config: &Config,
-    genesis: &Genesis,
+    setup: &NodeSetup,
     store: &Arc<Store>,
     pool: &Arc<Pool>,
     heads: &broadcast::Sender<Arc<HeadEvent>>,
     network: &Network,
     events: &SyncSender<Event>,
-    devnet: bool,
 ) -> Result<RpcServer, Failure> {
-    let section = &config.rpc;
+    let section = &setup.config.rpc;
     let rpc = RpcConfig {
         cors: section.cors.clone(),
         gas_cap: section.gas_cap,
@@ -225,7 +236,7 @@ async fn serve_rpc(
         logs_results_max: section.logs_max_results,
         sync_timeout_ms: section.sync_timeout_ms,
         batch_max: section.max_batch as usize,
-        devnet,
+        devnet: setup.devnet,
         ..RpcConfig::new(section.listen)
     };
     let (gossip, wake) = (network.clone(), events.clone());
@@ -233,11 +244,12 @@ async fn serve_rpc(
     let backend = RpcBackend {
         store: Arc::clone(store),
         pool: Arc::clone(pool),
-        params: genesis.params.clone(),
-        validators: Arc::new(genesis.validators.clone()),
+        params: setup.genesis.params.clone(),
+        validators: Arc::new(setup.genesis.validators.clone()),
         heads: heads.clone(),
         submit: Arc::new(move |transaction| {
             gossip.gossip_transaction(&transaction);
+            // When the driver's queue is full it is busy, and looks at the pool afterwards.
             let _ = wake.try_send(Event::Transactions);
         }),
         sync_status: Arc::new(move || status.sync_status()),
@@ -249,15 +261,12 @@ async fn serve_rpc(
     })
 }
 
-/// The failure for a taken RPC port.
-#[must_use]
-pub fn port_in_use(address: SocketAddr) -> Failure {
-    let next = address.port().saturating_add(1000);
-    Failure::new(
-        ExitStatus::Busy,
-        format!("port {} is already in use on {}", address.port(), address.ip()),
-    )
-    .fix(format!("choose another port (weft devnet --port {next}, weft node --rpc {}:{next}), or stop the process that holds it", address.ip()))
+fn port_in_use(address: SocketAddr) -> Failure {
+    let (ip, port) = (address.ip(), address.port());
+    let next = port.saturating_add(1000);
+    Failure::new(ExitStatus::Busy, format!("port {port} is already in use on {ip}")).fix(format!(
+        "another port (weft devnet --port {next}, weft node --rpc {ip}:{next}), or stop what holds it"
+    ))
 }
 
 fn pool_limits(config: &Config) -> PoolLimits {
