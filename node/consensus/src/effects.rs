@@ -117,24 +117,19 @@ impl Effects {
                 r.resume_with(())
             }
             Effect::PublishLivenessMsg(message, r) => {
-                self.act(Output::PublishLiveness(convert::liveness_message(&message)));
+                self.publish(convert::liveness_message(&message));
                 r.resume_with(())
             }
             Effect::RepublishVote(vote, r) => {
-                let message = LivenessMessage::Vote(convert::signed_vote(&vote));
-                self.act(Output::PublishLiveness(message));
+                self.publish(LivenessMessage::Vote(convert::signed_vote(&vote)));
                 r.resume_with(())
             }
             Effect::RepublishRoundCertificate(certificate, r) => {
-                let certificate = convert::round_certificate(&certificate);
-                self.act(Output::PublishLiveness(LivenessMessage::Round(certificate)));
+                self.publish(LivenessMessage::Round(convert::round_certificate(&certificate)));
                 r.resume_with(())
             }
             Effect::GetValue(height, round, timeout, r) => {
-                let (height, round) = (Height(height.0), convert::defined(round));
-                let kind = convert::timeout(timeout).map_or(TimeoutKind::Propose, |(kind, _)| kind);
-                let timeout_ms = self.duration_ms(kind, round);
-                self.outputs.push(Output::Build { height, round, timeout_ms });
+                self.build(height, convert::defined(round), timeout);
                 r.resume_with(())
             }
             Effect::RestreamProposal(height, round, valid_round, proposer, block, r) => {
@@ -214,6 +209,16 @@ impl Effects {
             self.unflushed = false;
         }
         self.outputs.push(output);
+    }
+
+    fn publish(&mut self, message: LivenessMessage) {
+        self.act(Output::PublishLiveness(message));
+    }
+
+    fn build(&mut self, height: CoreHeight, round: Round, timeout: Timeout) {
+        let kind = convert::timeout(timeout).map_or(TimeoutKind::Propose, |(kind, _)| kind);
+        let timeout_ms = self.duration_ms(kind, round);
+        self.outputs.push(Output::Build { height: Height(height.0), round, timeout_ms });
     }
 
     fn append(&mut self, height: CoreHeight, input: &CoreInput<Core>) {
