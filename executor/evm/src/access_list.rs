@@ -9,8 +9,9 @@ use alloy_eip7928::{
     AccountChanges, BalanceChange, BlockAccessIndex, CodeChange, NonceChange, SlotChanges,
     StorageChange,
 };
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, Bytes, U256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use weft_types::Location;
 
 /// The list as far as the block is settled.

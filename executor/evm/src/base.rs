@@ -1,9 +1,9 @@
 //! The state below the block, with what its transactions need more than once kept at hand.
 
 use crate::value::Value;
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use revm::bytecode::Bytecode;
-use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use weft_types::{Account, Header, Location, StateError, StateReader};
 

@@ -4,8 +4,9 @@ use crate::base::Base;
 use crate::error::Failure;
 use crate::tracker::Source;
 use crate::value::{Change, Value};
-use alloy_primitives::{Address, B256, Bytes};
-use std::collections::{BTreeMap, HashMap};
+use alloy_primitives::map::HashMap;
+use alloy_primitives::{B256, Bytes};
+use std::collections::BTreeMap;
 use weft_stm::Stop;
 use weft_types::{Account, AccountDiff, Location, SlotDiff, StateDiff, StateError};
 
@@ -20,7 +21,7 @@ pub(crate) struct Ledger<'b> {
 
 impl<'b> Ledger<'b> {
     pub(crate) fn new(base: &'b Base<'b>) -> Self {
-        Self { base, values: HashMap::new(), codes: BTreeMap::new() }
+        Self { base, values: HashMap::default(), codes: BTreeMap::new() }
     }
 
     /// The value of a location now.
@@ -62,43 +63,40 @@ impl<'b> Ledger<'b> {
 
     /// The net change against the parent state.
     pub(crate) fn into_diff(self) -> Result<StateDiff, StateError> {
-        let mut slots: BTreeMap<Address, BTreeMap<_, Value>> = BTreeMap::new();
-        let mut fields: BTreeMap<Address, Vec<(Location, Value)>> = BTreeMap::new();
-        for (location, value) in &self.values {
-            let address = *location.address();
-            fields.entry(address).or_default();
-            match location {
-                Location::Storage { slot, .. } => {
-                    slots.entry(address).or_default().insert(*slot, *value);
-                }
-                field => fields.entry(address).or_default().push((*field, *value)),
-            }
-        }
+        let mut values: Vec<(Location, Value)> =
+            self.values.iter().map(|(location, value)| (*location, *value)).collect();
+        values.sort_unstable_by_key(|(location, _)| (*location.address(), *location));
         let mut diff = StateDiff::default();
         let mut used = BTreeMap::new();
-        for (address, fields) in fields {
+        for values in values.chunk_by(|(a, _), (b, _)| a.address() == b.address()) {
+            let address = *values[0].0.address();
             let before = self.base.account(&address)?;
-            let after = self.account_after(before, &fields)?;
-            let mut changed = Vec::new();
-            for (slot, after) in slots.remove(&address).unwrap_or_default() {
-                let location = Location::Storage { address, slot };
-                let (before, after) = (self.base.parent_value(&location)?.number(), after.number());
-                if before != after {
-                    changed.push(SlotDiff { slot, before, after });
-                }
-            }
-            if before == after && changed.is_empty() {
+            let after = self.account_after(before, values)?;
+            let slots = self.slot_diffs(values)?;
+            if before == after && slots.is_empty() {
                 continue;
             }
-            if let Some(code) =
-                after.and_then(|account| self.codes.get_key_value(&account.code_hash))
-            {
-                used.insert(*code.0, code.1.clone());
+            let code = after.and_then(|account| self.codes.get_key_value(&account.code_hash));
+            if let Some((hash, bytes)) = code {
+                used.insert(*hash, bytes.clone());
             }
-            diff.accounts.push(AccountDiff { address, before, after, slots: changed });
+            diff.accounts.push(AccountDiff { address, before, after, slots });
         }
         diff.code = used.into_iter().collect();
         Ok(diff)
+    }
+
+    /// The slots among `values` that differ from the parent state.
+    fn slot_diffs(&self, values: &[(Location, Value)]) -> Result<Vec<SlotDiff>, StateError> {
+        let mut slots = Vec::new();
+        for (location, after) in values {
+            let Location::Storage { slot, .. } = location else { continue };
+            let (before, after) = (self.base.parent_value(location)?.number(), after.number());
+            if before != after {
+                slots.push(SlotDiff { slot: *slot, before, after });
+            }
+        }
+        Ok(slots)
     }
 
     /// An account with its changed fields; `None` when nothing of it remains (EIP-161).

@@ -12,7 +12,7 @@ use crate::value::Change;
 use crate::vm::{BlockVm, change_of};
 use alloy_consensus::{Receipt as PlainReceipt, Transaction as _, TxReceipt as _, TxType};
 use alloy_eips::eip2718::Encodable2718;
-use std::collections::HashMap;
+use alloy_primitives::map::HashMap;
 use std::sync::Arc;
 use weft_stm::{Settle, Settled, Verdict, Write};
 use weft_types::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX, TRANSACTION_BYTES_MAX};
@@ -78,7 +78,7 @@ impl<'b> Settler<'b> {
             skipped: Vec::new(),
             included: Vec::with_capacity(candidates.len()),
             failure: None,
-            last_writer: HashMap::new(),
+            last_writer: HashMap::default(),
         }
     }
 
