@@ -146,20 +146,16 @@ impl Effects {
                 self.decide(&certificate);
                 r.resume_with(())
             }
-            Effect::Finalize(_, _, evidence, r) => {
-                self.evidence(evidence);
-                r.resume_with(())
-            }
             Effect::WalAppend(height, input, r) => {
                 self.append(height, &input);
                 r.resume_with(())
             }
-            effect => self.crypto(effect),
+            effect => self.perform_rare(effect),
         })
     }
 
-    /// The effects around signatures, and those of the sync path.
-    fn crypto(&mut self, effect: Effect<Core>) -> Resume<Core> {
+    /// The effects around signatures, evidence and the sync path.
+    fn perform_rare(&mut self, effect: Effect<Core>) -> Resume<Core> {
         match effect {
             Effect::SignVote(vote, r) => match self.sign_vote(&vote) {
                 Some(signature) => r.resume_with(SignedMessage::new(vote, signature)),
@@ -183,6 +179,10 @@ impl Effects {
             Effect::VerifyRoundCertificate(certificate, _, _, r) => {
                 let certificate = convert::round_certificate(&certificate);
                 r.resume_with(self.verify(|v, memory| v.round(&certificate, Some(memory))))
+            }
+            Effect::Finalize(_, _, evidence, r) => {
+                self.evidence(evidence);
+                r.resume_with(())
             }
             Effect::CertVerifiedSyncValue(response, proposer, r) => {
                 self.follow_up.push_back(synced_value(&response, proposer));
