@@ -53,6 +53,7 @@ pub enum Event {
         topic: Topic,
     },
     /// A peer is of another chain, or speaks another version; it was disconnected.
+    /// At least one of the two ends reports it: the one that learns it first.
     WrongGenesis {
         /// The peer.
         peer: PeerId,

@@ -314,19 +314,22 @@ async fn a_peer_of_another_chain_is_sent_away() {
     let genesis_hash = B256::repeat_byte(8);
     let mut theirs =
         Node::start(NetworkConfig { genesis_hash, ..config(vec![ours.address()]) }).await;
-    let expected_peer = theirs.id();
-    let (expected, found) = ours
-        .wait("verdict on the chain", |event| match event {
-            Event::WrongGenesis { peer, expected, found } if peer == expected_peer => {
-                Some((expected, found))
-            }
-            Event::PeerUp { .. } => panic!("a peer of another chain is up"),
-            _ => None,
-        })
-        .await;
-    assert_eq!((&*expected, &*found), ("/weft/07070707/1", "/weft/08080808/1"));
+    let wrong = |event| match event {
+        Event::WrongGenesis { expected, found, .. } => Some((expected, found)),
+        Event::PeerUp { .. } => panic!("a peer of another chain is up"),
+        _ => None,
+    };
+    // The first to learn of the difference disconnects, maybe before the other has learned it.
+    let said = tokio::select! {
+        (expected, found) = ours.wait("verdict on the chain", wrong) => [expected, found],
+        (expected, found) = theirs.wait("verdict on the chain", wrong) => [found, expected],
+    };
+    assert_eq!(said, ["/weft/07070707/1", "/weft/08080808/1"]);
     theirs.hears_nothing().await;
     assert!(ours.handle.peers().is_empty() && theirs.handle.peers().is_empty());
+    let peer = theirs.id();
+    let answer = ours.handle.request(peer, Request::Status(status(1))).await;
+    assert_eq!(answer, Err(RequestError::NotConnected { peer }));
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ impl Service {
         let is_low =
             |peer: &&PeerId| gossip.peer_score(peer).is_some_and(|score| score <= GOSSIP_SCORE_MIN);
         for peer in self.peers.keys().filter(is_low).copied().collect::<Vec<_>>() {
-            self.ban(peer, Offence::GossipScore);
+            self.blame(peer, Offence::GossipScore);
         }
     }
 }
