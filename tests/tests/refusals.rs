@@ -160,3 +160,20 @@ fn two_processes_do_not_share_a_home() {
     let output = weft(&["devnet", "--resume", &folder, "--port", &port]);
     ends_with(&output, 4, &["in use by another process", "fix"]);
 }
+
+#[test]
+fn a_validator_without_the_log_of_what_it_signed_does_not_sign() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("devnet");
+    let mut devnet = Devnet::start(&data, false, &["--validators", "1"]);
+    devnet.rpc[0].wait_for_height(2, std::time::Duration::from_secs(20));
+    devnet.process.interrupt();
+    let home = data.join("validator0");
+    std::fs::remove_dir_all(home.join("consensus")).unwrap();
+    let home = home.display().to_string();
+    ends_with(
+        &weft(&["node", "--home", &home]),
+        6,
+        &["refusing to sign", "--unsafe-reset-signing"],
+    );
+}

@@ -95,6 +95,10 @@ pub struct NodeArgs {
     /// Log level or filter, instead of the configured one
     #[arg(long)]
     pub log: Option<String>,
+    /// Sign although the log of what this key has signed is gone: only when no other process
+    /// uses the key. Signing starts two heights after the last committed block
+    #[arg(long)]
+    pub unsafe_reset_signing: bool,
 }
 
 /// `weft testnet …`

@@ -178,6 +178,14 @@ impl ConsensusLog {
         self.read(GUARD, GUARD.as_bytes())
     }
 
+    /// Whether nothing was ever signed or decided with this log.
+    ///
+    /// # Errors
+    /// [`LogError`]: the node must not sign.
+    pub fn is_fresh(&self) -> Result<bool, LogError> {
+        Ok(self.guard()?.is_none() && self.last_decided()?.is_none())
+    }
+
     /// Keeps the body of a block; `built` marks the block that this node built for a round.
     ///
     /// # Errors

@@ -123,6 +123,7 @@ async fn start_nodes(
             key: Some(key),
             executor: Arc::clone(&executor),
             store: StoreOptions::devnet(),
+            reset_signing: false,
             devnet: true,
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = &report {

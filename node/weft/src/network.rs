@@ -164,7 +164,8 @@ impl Network {
     /// Tells everybody how high this node is; forgets parts that are no longer needed.
     pub fn publish_status(&self, head: &Head) {
         self.inner.assembly.lock().prune(head.block.height().next());
-        let status = self.status_of(head);
+        // With a nonce: gossip drops what it has seen, and a peer that is behind must hear it again.
+        let status = (self.status_of(head), nonce());
         let data = borsh::to_vec(&status).expect("writing to memory cannot fail");
         self.publish(Topic::Status, data);
     }

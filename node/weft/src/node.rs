@@ -44,6 +44,8 @@ pub struct NodeSetup {
     pub executor: Arc<Executor>,
     /// Sizes of the store.
     pub store: StoreOptions,
+    /// Sign although the log of what was signed is gone.
+    pub reset_signing: bool,
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
     /// Told about every block, with the time it took from the start of its height.
@@ -73,6 +75,7 @@ struct Threads {
 struct Parts {
     store: Arc<Store>,
     log: ConsensusLog,
+    sign_from: Height,
     pool: Arc<Pool>,
     working_height: Arc<AtomicU64>,
     heads: broadcast::Sender<Arc<HeadEvent>>,
@@ -86,6 +89,7 @@ impl RunningNode {
     pub async fn start(setup: NodeSetup) -> Result<Self, Failure> {
         let store = open_store(&setup.home, &setup.genesis, setup.store.clone())?;
         let log = open_log(&setup.home)?;
+        let sign_from = first_height_to_sign(&setup, &log, store.head().block.height())?;
         let limits = pool_limits(&setup.config);
         let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
@@ -110,7 +114,8 @@ impl RunningNode {
             }
         };
         let rpc_address = rpc.local_addr();
-        let parts = Parts { store: Arc::clone(&store), log, pool, working_height, heads };
+        let store_of_threads = Arc::clone(&store);
+        let parts = Parts { store: store_of_threads, log, sign_from, pool, working_height, heads };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads })
     }
@@ -162,7 +167,7 @@ fn start_threads(
     inbox: Receiver<Event>,
 ) -> Result<Threads, Failure> {
     let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
-    let Parts { store, log, pool, working_height, heads } = parts;
+    let Parts { store, log, sign_from, pool, working_height, heads } = parts;
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };
@@ -182,7 +187,7 @@ fn start_threads(
         validators: genesis.validators.clone(),
         timeouts: genesis.params.timeouts.clone(),
         key: key.clone(),
-        sign_from: Height(0),
+        sign_from,
     };
     let driver = Driver::new(DriverParts {
         consensus: Consensus::new(consensus, decided, guard),
@@ -303,6 +308,28 @@ fn open_log(home: &Home) -> Result<ConsensusLog, Failure> {
     })
 }
 
+/// A validator whose database is older than its log may have signed for the next height already:
+/// it must not sign again before that height is decided.
+fn first_height_to_sign(
+    setup: &NodeSetup,
+    log: &ConsensusLog,
+    head: Height,
+) -> Result<Height, Failure> {
+    let fresh = log.is_fresh().map_err(|e| damaged(&setup.home.consensus(), &e.to_string()))?;
+    if setup.key.is_none() || !fresh || head == Height(0) {
+        return Ok(Height(0));
+    }
+    if setup.reset_signing {
+        let from = head.next().next();
+        tracing::warn!(%from, "signing without a log of what was signed");
+        return Ok(from);
+    }
+    Err(Failure::new(ExitStatus::Unsafe, "refusing to sign: the log of what was signed is gone")
+        .fact("home", setup.home.root().display())
+        .fact("height", format!("{head} is committed, but the consensus log is empty"))
+        .fix("restore the folder `consensus`; or, when no other process uses this key, start once with --unsafe-reset-signing"))
+}
+
 fn home_in_use(home: &Home) -> Failure {
     Failure::new(ExitStatus::Busy, "this home is in use by another process")
         .fact("home", home.root().display())
@@ -350,6 +377,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let key = home.read_validator_key()?;
     let executor = Arc::new(Executor::new(config.node.workers));
     let moniker = config.node.moniker.clone();
+    let reset_signing = args.unsafe_reset_signing;
     runtime()?.block_on(async move {
         let (chain_id, validator) = (genesis.params.chain_id, key.is_some());
         let mut node = RunningNode::start(NodeSetup {
@@ -359,6 +387,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             key,
             executor,
             store: StoreOptions::node(),
+            reset_signing,
             devnet: false,
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();

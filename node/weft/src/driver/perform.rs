@@ -3,8 +3,12 @@
 use super::{Driver, DriverEnd};
 use crate::execution::Job;
 use std::sync::mpsc::TrySendError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use weft_consensus::{ConsensusMessage, Input, Output, SignGuard, Verified, WalEntry};
+use weft_types::Height;
+
+/// Shortest time between two answers to peers that are behind.
+const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Driver {
     /// Feeds one input and performs the outputs.
@@ -63,10 +67,7 @@ impl Driver {
             Output::StartedRound { height, round, proposer, .. } => {
                 tracing::debug!(%height, %round, %proposer, "round started");
             }
-            Output::PeerBehind { height } => {
-                tracing::debug!(%height, "a peer is behind");
-                self.parts.network.publish_status(&self.head);
-            }
+            Output::PeerBehind { height } => self.tell_height(height),
             Output::Evidence(evidence) => {
                 tracing::warn!(?evidence, "a validator signed two different messages");
             }
@@ -75,6 +76,18 @@ impl Driver {
                 self.end.get_or_insert(DriverEnd::Unsafe(reason));
             }
         }
+    }
+
+    /// Tells a peer that works on a past height how high this node is; not more than a few times
+    /// a second, whatever peers send.
+    fn tell_height(&mut self, behind: Height) {
+        let now = Instant::now();
+        if self.status_told.is_some_and(|told| now < told + STATUS_INTERVAL) {
+            return;
+        }
+        tracing::debug!(height = %behind, "a peer is behind");
+        self.status_told = Some(now);
+        self.parts.network.publish_status(&self.head);
     }
 
     /// Takes a vote or proposal from gossip.

@@ -156,7 +156,9 @@ impl Inbound {
     }
 
     fn status(&self, from: PeerId, data: &[u8]) -> Verdict {
-        let Ok(status) = borsh::from_slice::<StatusMessage>(data) else { return Verdict::Reject };
+        let Ok((status, _nonce)) = borsh::from_slice::<(StatusMessage, u64)>(data) else {
+            return Verdict::Reject;
+        };
         self.network.on_status(from, &status);
         // Only neighbours need it: it is not forwarded.
         Verdict::Ignore
