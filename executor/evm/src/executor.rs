@@ -40,6 +40,8 @@ pub struct Skipped {
     pub sender: Address,
     /// Why it was left out.
     pub reason: String,
+    /// It is invalid on this state; otherwise it only did not fit into this block.
+    pub invalid: bool,
 }
 
 /// Everything that executing a block gives, besides the state root.

@@ -83,7 +83,7 @@ impl<'b> Settler<'b> {
     }
 
     /// A verdict on a transaction that must not be in the block.
-    fn refuse(&mut self, index: u32, reason: String) -> Verdict {
+    fn refuse(&mut self, index: u32, reason: String, invalid: bool) -> Verdict {
         match self.policy {
             Policy::Reject => {
                 self.failure = Some(ExecutionError::Invalid { index: Some(index), reason });
@@ -95,6 +95,7 @@ impl<'b> Settler<'b> {
                     hash: *transaction.tx_hash(),
                     sender: transaction.signer(),
                     reason,
+                    invalid,
                 });
                 Verdict::Skip
             }
@@ -185,12 +186,12 @@ impl<'b> Settler<'b> {
 impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
     fn settle(&mut self, index: u32, settled: Settled<'_, BlockVm<'b>>) -> Verdict {
         let effects = match settled.output {
-            Output::Invalid { reason } => return self.refuse(index, reason),
+            Output::Invalid { reason } => return self.refuse(index, reason, true),
             Output::Executed(effects) => effects,
         };
         let bytes = match self.admit(index, &effects, settled.writes.len()) {
             Ok(bytes) => bytes,
-            Err(reason) => return self.refuse(index, reason),
+            Err(reason) => return self.refuse(index, reason, false),
         };
         if let Err(failure) = self.include(index, *effects, settled.writes) {
             self.failure = Some(failure.into());

@@ -4,10 +4,11 @@
 use alloy_primitives::{Address, B256};
 use alloy_rlp::{Decodable, Encodable};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use weft_commitment::Tree;
-use weft_evm::{Executed, ExecutionError, Executor};
+use weft_evm::{Executed, ExecutionError, Executor, Skipped};
 use weft_pool::Pool;
 use weft_store::{BlockCommit, Head, Store, StoreError};
 use weft_types::block::BlockBody;
@@ -123,11 +124,7 @@ impl Chain {
             .executor
             .build(&environment, candidates, &head.state, &self.params)
             .map_err(prepare_error)?;
-        if !executed.skipped.is_empty() {
-            let skipped: Vec<(B256, String)> =
-                executed.skipped.iter().map(|s| (s.hash, s.reason.clone())).collect();
-            self.pool.drop_invalid(&skipped);
-        }
+        self.drop_invalid(&executed.skipped);
         let started = Instant::now();
         let tree = head.tree.apply(&executed.diff);
         executed.profile.root_us = micros(started);
@@ -220,6 +217,21 @@ impl Chain {
         let changed: Vec<Address> = executed.diff.accounts.iter().map(|a| a.address).collect();
         self.pool.on_block(&included, &changed, head.state.as_ref(), head.block.header());
         Ok(Committed { head, prepared })
+    }
+
+    /// Drops what turned out invalid. What did not fit stays, and so does everything of the same
+    /// sender: it may be invalid only because its predecessor did not fit.
+    fn drop_invalid(&self, skipped: &[Skipped]) {
+        let waiting: HashSet<Address> =
+            skipped.iter().filter(|s| !s.invalid).map(|s| s.sender).collect();
+        let invalid: Vec<(B256, String)> = skipped
+            .iter()
+            .filter(|s| s.invalid && !waiting.contains(&s.sender))
+            .map(|s| (s.hash, s.reason.clone()))
+            .collect();
+        if !invalid.is_empty() {
+            self.pool.drop_invalid(&invalid);
+        }
     }
 
     /// Adds senders: those that the pool knows are reused, the others recovered on all cores.

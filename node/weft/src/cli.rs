@@ -117,7 +117,7 @@ pub struct TestnetInitArgs {
     /// Folder for the homes: DIR/node0, DIR/node1, …
     #[arg(long, default_value = "testnet")]
     pub out: PathBuf,
-    /// Addresses of the machines, in order; all validators on this machine if absent
+    /// IPv4 addresses of the machines, in order; all validators on this machine if absent
     #[arg(long, value_delimiter = ',')]
     pub hosts: Vec<String>,
     /// RPC port of the first validator on a machine

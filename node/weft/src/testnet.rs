@@ -45,6 +45,11 @@ pub fn init(args: &TestnetInitArgs) -> Result<String, Failure> {
             .fact("validators", count)
             .fix("give one host per validator, or none for all on this machine"));
     }
+    if let Some(host) = args.hosts.iter().find(|host| host.parse::<Ipv4Addr>().is_err()) {
+        return Err(Failure::new(ExitStatus::Config, "a host is not an IPv4 address")
+            .fact("host", host)
+            .fix("give addresses such as 10.0.0.2; names are not looked up by the network layer"));
+    }
     let keys: Vec<SigningKey> = (0..count).map(|_| new_signing_key()).collect();
     let funded: Vec<_> = derive(&args.mnemonic, args.accounts)?
         .iter()
@@ -86,8 +91,7 @@ fn write_homes(
         let home = home(index);
         home.create(&config, spec, Some(key))?;
         let node_key = crate::network::load_node_key(&home.node_key())?;
-        let kind = if host.parse::<Ipv4Addr>().is_ok() { "ip4" } else { "dns4" };
-        peers.push(format!("/{kind}/{host}/tcp/{p2p}/p2p/{}", node_key.public().to_peer_id()));
+        peers.push(format!("/ip4/{host}/tcp/{p2p}/p2p/{}", node_key.public().to_peer_id()));
     }
     for index in 0..keys.len() {
         let home = home(index);

@@ -24,6 +24,7 @@ fn refused_everywhere(world: &World, bad: &Arc<RecoveredTransaction>, reason: &s
             assert_eq!(built.transactions.len(), 12);
             assert_eq!(built.skipped.len(), 1);
             assert!(built.skipped[0].reason.contains(reason), "{}", built.skipped[0].reason);
+            assert!(built.skipped[0].invalid);
             let error = executor
                 .verify(&world.header, &candidates, None, &world.reader(), &world.params)
                 .unwrap_err();
@@ -101,6 +102,7 @@ fn gas_is_admitted_by_limit_and_not_by_use() {
     assert_eq!(built.transactions.len(), 9);
     assert!(
         built.skipped[0].reason.contains("gas limit 30001 exceeds the block's remaining gas 30000")
+            && !built.skipped[0].invalid
     );
     let error = executor
         .verify(&world.header, &candidates, None, &world.reader(), &world.params)
