@@ -76,6 +76,9 @@ pub struct StoredBody {
     pub body: Vec<u8>,
 }
 
+/// Key and value as they are stored.
+type Pair = (Box<[u8]>, Box<[u8]>);
+
 /// The open log. Written by the driver's thread alone.
 pub struct ConsensusLog {
     db: DB,
@@ -275,11 +278,7 @@ impl ConsensusLog {
         Ok(self.db.write_opt(batch, &options)?)
     }
 
-    fn of_height(
-        &self,
-        family: &str,
-        height: Height,
-    ) -> Result<Vec<(Box<[u8]>, Box<[u8]>)>, LogError> {
+    fn of_height(&self, family: &str, height: Height) -> Result<Vec<Pair>, LogError> {
         let prefix = height.0.to_be_bytes();
         let mode = IteratorMode::From(&prefix, Direction::Forward);
         let mut found = Vec::new();

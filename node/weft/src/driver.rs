@@ -114,8 +114,11 @@ pub struct DriverParts {
     /// Whether the pool has something to include.
     pub has_transactions: Box<dyn Fn() -> bool + Send>,
     /// Told about every committed block.
-    pub on_head: Box<dyn Fn(&Committed, Duration) + Send>,
+    pub on_head: OnBlock,
 }
+
+/// Told about a committed block and the time since its height started.
+pub type OnBlock = Box<dyn Fn(&Committed, Duration) + Send>;
 
 /// Times between blocks.
 #[derive(Clone, Copy, Debug)]

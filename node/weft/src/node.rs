@@ -4,7 +4,7 @@ use crate::chain::{Chain, Committed};
 use crate::cli::NodeArgs;
 use crate::config::{Config, LogSync};
 use crate::consensus_log::{ConsensusLog, LogError};
-use crate::driver::{Driver, DriverEnd, DriverParts, Event, Pace};
+use crate::driver::{Driver, DriverEnd, DriverParts, Event, OnBlock, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
@@ -49,7 +49,7 @@ pub struct NodeSetup {
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
     /// Told about every block, with the time it took from the start of its height.
-    pub on_block: Box<dyn Fn(&Committed, Duration) + Send>,
+    pub on_block: OnBlock,
 }
 
 /// A node that runs.

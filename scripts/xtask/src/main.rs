@@ -16,14 +16,14 @@ fn main() -> ExitCode {
         Some("check") => check(&root),
         Some("tidy") => tidy(&root),
         _ => {
-            eprintln!("{USAGE}");
+            eeprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
-            eprintln!("error: {what}");
+            eeprintln!("error: {what}");
             ExitCode::FAILURE
         }
     }
@@ -38,7 +38,7 @@ fn root() -> PathBuf {
 fn tidy(root: &Path) -> Result<(), String> {
     let faults = tidy::faults(root).map_err(|error| format!("cannot read the tree: {error}"))?;
     for fault in &faults {
-        eprintln!("{fault}");
+        eeprintln!("{fault}");
     }
     if faults.is_empty() { Ok(()) } else { Err(format!("{} places to tidy", faults.len())) }
 }
@@ -55,13 +55,13 @@ fn check(root: &Path) -> Result<(), String> {
         // Advisories need a database from elsewhere; licences, bans and sources do not.
         cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"], &[])
     } else {
-        println!("skipped: cargo deny is not installed (cargo install --locked cargo-deny)");
+        eprintln!("skipped: cargo deny is not installed (cargo install --locked cargo-deny)");
         Ok(())
     }
 }
 
 fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
-    println!("cargo {}", args.join(" "));
+    eprintln!("cargo {}", args.join(" "));
     let status = Command::new("cargo")
         .args(args)
         .envs(env.iter().copied())
