@@ -16,14 +16,14 @@ fn main() -> ExitCode {
         Some("check") => check(&root),
         Some("tidy") => tidy(&root),
         _ => {
-            eeprintln!("{USAGE}");
+            eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
-            eeprintln!("error: {what}");
+            eprintln!("error: {what}");
             ExitCode::FAILURE
         }
     }
@@ -38,7 +38,7 @@ fn root() -> PathBuf {
 fn tidy(root: &Path) -> Result<(), String> {
     let faults = tidy::faults(root).map_err(|error| format!("cannot read the tree: {error}"))?;
     for fault in &faults {
-        eeprintln!("{fault}");
+        eprintln!("{fault}");
     }
     if faults.is_empty() { Ok(()) } else { Err(format!("{} places to tidy", faults.len())) }
 }
