@@ -1,5 +1,6 @@
 //! The state below the block, with what its transactions need more than once kept at hand.
 
+use crate::tracker::Before;
 use crate::value::Value;
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
@@ -41,6 +42,13 @@ impl CodeCache {
     }
 }
 
+/// What the system calls before the transactions changed.
+struct Overrides {
+    values: HashMap<Location, Value>,
+    /// Whether anything but storage is among them; it never is with the contracts of the EIPs.
+    fields: bool,
+}
+
 /// The immutable state that a block's transactions fall through to: the parent's, and what the system calls before the
 /// transactions changed.
 pub(crate) struct Base<'b> {
@@ -48,7 +56,7 @@ pub(crate) struct Base<'b> {
     number: u64,
     parent_hash: B256,
     /// Set once, after the system calls and before the first transaction.
-    before_transactions: OnceLock<HashMap<Location, Value>>,
+    before_transactions: OnceLock<Overrides>,
     /// Accounts read so far, `None` inside for those that do not exist. The snapshot is immutable, so an entry stays true.
     accounts: Vec<Mutex<HashMap<Address, Option<Account>>>>,
     known: &'b CodeCache,
@@ -72,7 +80,8 @@ impl<'b> Base<'b> {
 
     /// Fixes what the system calls before the transactions changed.
     pub(crate) fn set_before_transactions(&self, values: HashMap<Location, Value>) {
-        let first = self.before_transactions.set(values);
+        let fields = values.keys().any(|location| !matches!(location, Location::Storage { .. }));
+        let first = self.before_transactions.set(Overrides { values, fields });
         debug_assert!(first.is_ok(), "the base is fixed once");
     }
 
@@ -101,10 +110,31 @@ impl<'b> Base<'b> {
 
     /// The value of a location before the first transaction.
     pub(crate) fn value(&self, location: &Location) -> Result<Value, StateError> {
-        match self.before_transactions.get().and_then(|values| values.get(location)) {
+        let storage = matches!(location, Location::Storage { .. });
+        let overrides = self.before_transactions.get().filter(|given| given.fields || storage);
+        match overrides.and_then(|given| given.values.get(location)) {
             Some(value) => Ok(*value),
             None => self.parent_value(location),
         }
+    }
+
+    /// Balance, nonce and code hash of an account before the first transaction.
+    pub(crate) fn before(&self, address: &Address) -> Result<Before, StateError> {
+        let Account { balance, nonce, code_hash, .. } = self.account(address)?.unwrap_or_default();
+        let mut before = Before { balance, nonce, code_hash };
+        if let Some(given) = self.before_transactions.get().filter(|given| given.fields) {
+            let address = *address;
+            if let Some(Value::Balance(value)) = given.values.get(&Location::Balance { address }) {
+                before.balance = *value;
+            }
+            if let Some(Value::Nonce(value)) = given.values.get(&Location::Nonce { address }) {
+                before.nonce = *value;
+            }
+            if let Some(Value::Code(value)) = given.values.get(&Location::Code { address }) {
+                before.code_hash = *value;
+            }
+        }
+        Ok(before)
     }
 
     /// Code by its hash, from this block or below.

@@ -130,6 +130,10 @@ impl Source for &Ledger<'_> {
         self.value(location).map_err(|error| Stop::Fatal(Failure::State(error)))
     }
 
+    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Stop<Failure>> {
+        Ok(self.values.get(location).copied())
+    }
+
     fn settled(&self) -> bool {
         true
     }

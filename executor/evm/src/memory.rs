@@ -1,10 +1,10 @@
 //! A state that lives in memory, for tests and for programs that embed the executor without a database.
 
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use std::collections::BTreeMap;
 use weft_types::{Account, StateDiff, StateError, StateReader};
 
-/// Accounts, slots, code and block hashes in ordered maps.
+/// Accounts, slots, code and block hashes in maps.
 ///
 /// ```
 /// use weft_evm::MemoryState;
@@ -18,10 +18,10 @@ use weft_types::{Account, StateDiff, StateError, StateReader};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryState {
-    accounts: BTreeMap<Address, Account>,
-    slots: BTreeMap<(Address, U256), U256>,
-    codes: BTreeMap<B256, Bytes>,
-    block_hashes: BTreeMap<u64, B256>,
+    accounts: HashMap<Address, Account>,
+    slots: HashMap<(Address, U256), U256>,
+    codes: HashMap<B256, Bytes>,
+    block_hashes: HashMap<u64, B256>,
 }
 
 impl MemoryState {

@@ -17,6 +17,9 @@ pub(crate) trait Source {
     /// The value of `location` just before the execution.
     fn read(&mut self, location: &Location) -> Result<Value, Stop<Failure>>;
 
+    /// The same, but `None` where it is the value from before the first transaction.
+    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Stop<Failure>>;
+
     /// Whether every answer is final, so that nothing remains to be expected from lower transactions.
     fn settled(&self) -> bool;
 }
@@ -116,6 +119,13 @@ impl<'s, S: Source> Tracker<'s, S> {
         })
     }
 
+    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Unanswered> {
+        self.source.read_written(location).map_err(|stop| {
+            self.stop = Some(stop);
+            Unanswered
+        })
+    }
+
     fn answer<T>(&mut self, answer: Result<T, StateError>) -> Result<T, Unanswered> {
         answer.map_err(|error| {
             self.stop = Some(Stop::Fatal(Failure::State(error)));
@@ -124,13 +134,18 @@ impl<'s, S: Source> Tracker<'s, S> {
     }
 
     fn load(&mut self, address: Address) -> Result<Before, Unanswered> {
-        let balance = self.read(&Location::Balance { address })?.balance();
-        let Value::Nonce(mut nonce) = self.read(&Location::Nonce { address })? else {
-            unreachable!("a nonce location holds a nonce");
-        };
-        let Value::Code(code_hash) = self.read(&Location::Code { address })? else {
-            unreachable!("a code location holds a code hash");
-        };
+        // One look at the base answers for all fields that the block has not written.
+        let base = self.base.before(&address);
+        let Before { mut balance, mut nonce, mut code_hash } = self.answer(base)?;
+        if let Some(written) = self.read_written(&Location::Balance { address })? {
+            balance = written.balance();
+        }
+        if let Some(Value::Nonce(written)) = self.read_written(&Location::Nonce { address })? {
+            nonce = written;
+        }
+        if let Some(Value::Code(written)) = self.read_written(&Location::Code { address })? {
+            code_hash = written;
+        }
         let mut nonce_assumed = false;
         // An earlier transaction of this sender is still under way: go on as if it had been executed (hazard 7).
         if let Some((sender, expected)) = self.sender

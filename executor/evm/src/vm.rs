@@ -112,6 +112,10 @@ impl Source for Viewed<'_, '_, '_> {
         self.0.read(location)
     }
 
+    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Stop<Failure>> {
+        self.0.read_written(location)
+    }
+
     fn settled(&self) -> bool {
         self.0.settled()
     }

@@ -11,9 +11,9 @@
 //!   because each read set is checked once more against settled values before its transaction settles.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::sync::{ShardedMap, sharded_map};
+use crate::sync::{OwnedMap, ShardedMap, sharded_map};
 use crate::view::Observed;
 use crate::vm::{Vm, Write};
 
@@ -75,9 +75,16 @@ pub(crate) enum Finding {
 
 /// Why [`resolve`] has no answer.
 enum Miss {
+    /// Nobody below wrote here, and the base is not known.
+    NoWrite,
+    /// Deltas were written below, and the base is not known.
     NoBase,
-    Estimate { writer: u32 },
-    OutOfRange { writer: u32 },
+    Estimate {
+        writer: u32,
+    },
+    OutOfRange {
+        writer: u32,
+    },
 }
 
 /// A transaction whose read set a write may have changed, and where.
@@ -108,7 +115,11 @@ fn resolve<'c, V: Vm + ?Sized>(
         }
         first -= 1;
     }
-    let mut value = Cow::Borrowed(value.or(chain.settled.as_ref()).ok_or(Miss::NoBase)?);
+    let mut value = Cow::Borrowed(value.or(chain.settled.as_ref()).ok_or(if first == below {
+        Miss::NoWrite
+    } else {
+        Miss::NoBase
+    })?);
     for entry in chain.entries.range(first..below) {
         if let Write::Add(delta) = &entry.write {
             let changed =
@@ -119,30 +130,20 @@ fn resolve<'c, V: Vm + ?Sized>(
     Ok((value, below - first))
 }
 
-impl<F> Obstacle<F> {
-    /// The obstacle behind a miss, unless that is the missing base.
-    fn of(miss: Miss) -> Option<Self> {
-        match miss {
-            Miss::NoBase => None,
-            Miss::Estimate { writer } => Some(Self::Estimate { writer }),
-            Miss::OutOfRange { writer } => Some(Self::OutOfRange { writer }),
-        }
-    }
-}
-
 impl<V: Vm + ?Sized> Memory<V> {
     /// Empty memory.
     pub(crate) fn new() -> Self {
         Self { chains: sharded_map() }
     }
 
-    /// The value of `location` that transaction `index` sees.
+    /// The value of `location` that transaction `index` sees; `None` when it is the one from before the block and nobody
+    /// has brought that one here.
     pub(crate) fn read(
         &self,
         vm: &V,
         location: &V::Location,
         index: u32,
-    ) -> Result<V::Value, Obstacle<V::Fatal>> {
+    ) -> Result<Option<V::Value>, Obstacle<V::Fatal>> {
         loop {
             let found = self.chains.get(location).map(|chain| {
                 resolve(vm, &chain, index).map(|(value, folded)| (value.into_owned(), folded))
@@ -152,14 +153,14 @@ impl<V: Vm + ?Sized> Memory<V> {
                     if folded > FOLD_KEPT {
                         self.keep_fold(vm, location, index);
                     }
-                    return Ok(value);
+                    return Ok(Some(value));
                 }
-                Some(Err(miss)) => {
-                    if let Some(obstacle) = Obstacle::of(miss) {
-                        return Err(obstacle);
-                    }
+                Some(Err(Miss::Estimate { writer })) => return Err(Obstacle::Estimate { writer }),
+                Some(Err(Miss::OutOfRange { writer })) => {
+                    return Err(Obstacle::OutOfRange { writer });
                 }
-                None => {}
+                None | Some(Err(Miss::NoWrite)) => return Ok(None),
+                Some(Err(Miss::NoBase)) => {}
             }
             self.load_base(vm, location).map_err(Obstacle::Fatal)?;
         }
@@ -188,26 +189,38 @@ impl<V: Vm + ?Sized> Memory<V> {
         register: bool,
     ) -> Result<Finding, V::Fatal> {
         let judge = |chain: &Chain<V>| match resolve(vm, chain, index) {
-            Ok((value, _)) if vm.holds(&observed.observation, &value) => Some(Finding::Holds),
-            Ok(_) => Some(Finding::Broken { writer: chain.writer_below(index) }),
+            Ok((value, _)) if vm.holds(&observed.observation, &value) => Ok(Finding::Holds),
+            Ok(_) => Ok(Finding::Broken { writer: chain.writer_below(index) }),
             Err(Miss::Estimate { writer } | Miss::OutOfRange { writer }) => {
-                Some(Finding::Broken { writer: Some(writer) })
+                Ok(Finding::Broken { writer: Some(writer) })
             }
-            Err(Miss::NoBase) => None,
+            Err(miss @ (Miss::NoWrite | Miss::NoBase)) => Err(miss),
         };
         loop {
             let finding = if register {
-                self.chains.get_mut(&observed.location).and_then(|mut chain| {
-                    let finding = judge(&chain)?;
-                    chain.register(index);
-                    Some(finding)
-                })
+                let mut chain = match self.chains.get_mut(&observed.location) {
+                    Some(chain) => chain,
+                    None => self.chains.entry(observed.location.clone()).or_default(),
+                };
+                // Also before the base is looked at: whoever writes from now on finds the reader.
+                chain.register(index);
+                judge(&chain)
             } else {
-                self.chains.get(&observed.location).and_then(|chain| judge(&chain))
+                self.chains
+                    .get(&observed.location)
+                    .map_or(Err(Miss::NoWrite), |chain| judge(&chain))
             };
             match finding {
-                Some(finding) => return Ok(finding),
-                None => self.load_base(vm, &observed.location)?,
+                Ok(finding) => return Ok(finding),
+                Err(Miss::NoWrite) => {
+                    let holds = vm.holds(&observed.observation, &vm.base(&observed.location)?);
+                    return Ok(if holds {
+                        Finding::Holds
+                    } else {
+                        Finding::Broken { writer: None }
+                    });
+                }
+                Err(_) => self.load_base(vm, &observed.location)?,
             }
         }
     }
@@ -215,9 +228,16 @@ impl<V: Vm + ?Sized> Memory<V> {
     /// Makes the value from before the block known to the chain of `location`. The snapshot is read without a lock; it is
     /// immutable, so whoever comes second brings the same value, and a settled write is never overwritten (hazard 40).
     fn load_base(&self, vm: &V, location: &V::Location) -> Result<(), V::Fatal> {
-        let base = vm.base(location)?;
-        self.chains.entry(location.clone()).or_default().settled.get_or_insert(base);
+        self.keep_base(location, &vm.base(location)?);
         Ok(())
+    }
+
+    /// Keeps the value from before the block, which the snapshot gave for `location`.
+    pub(crate) fn keep_base(&self, location: &V::Location, base: &V::Value) {
+        let mut chain = self.chains.entry(location.clone()).or_default();
+        if chain.settled.is_none() {
+            chain.settled = Some(base.clone());
+        }
     }
 
     /// Replaces what transaction `index` wrote before (`previous`) by `writes` of `incarnation`, and adds to `stale` whoever
@@ -337,7 +357,7 @@ impl<V: Vm + ?Sized> Memory<V> {
     }
 
     /// The settled values, for the sequential run that takes over. Speculative writes are dropped.
-    pub(crate) fn into_settled_values(self) -> HashMap<V::Location, V::Value> {
+    pub(crate) fn into_settled_values(self) -> OwnedMap<V::Location, V::Value> {
         self.chains
             .into_iter()
             .filter_map(|(location, chain)| Some((location, chain.settled?)))

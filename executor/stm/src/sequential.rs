@@ -3,18 +3,18 @@
 //! It shares no scheduling code with the parallel run. What it returns is, by definition, right; the parallel run is
 //! tested against it, falls back to it, and small blocks use nothing else.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::error::{RunError, panic_message};
 use crate::report::{Fallback, Log, Outcome, Reason, Report, merge, micros};
 use crate::settle::{Settle, Settled, Verdict};
+use crate::sync::OwnedMap;
 use crate::view::{Observed, View};
 use crate::vm::{Execution, Stop, Vm, Write};
 
 /// The writes of the settled transactions, location by location.
-pub(crate) type Values<V> = HashMap<<V as Vm>::Location, <V as Vm>::Value>;
+pub(crate) type Values<V> = OwnedMap<<V as Vm>::Location, <V as Vm>::Value>;
 
 /// Runs the block one transaction after the other on the calling thread.
 ///
@@ -36,7 +36,7 @@ pub(crate) fn run_for<V: Vm, S: Settle<V>>(
     let started = Instant::now();
     let mut log = Log::new(started, 0);
     let mut settled = Vec::new();
-    continue_from(vm, settle, 0, Values::<V>::new(), &|_| 0, &mut log, &mut settled)?;
+    continue_from(vm, settle, 0, Values::<V>::default(), &|_| 0, &mut log, &mut settled)?;
     let (incarnations, validations) = merge(vec![log], &settled);
     Ok(Report {
         transactions: vm.transactions(),

@@ -3,7 +3,7 @@
 //! Everything in this crate that threads share is built from these names, so that a model checker can take their place
 //! without touching the code that it checks.
 
-use std::hash::RandomState;
+use foldhash::fast::RandomState;
 
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -17,8 +17,11 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering}
 /// locations are compared a collision costs time, never correctness. Nothing may depend on the iteration order.
 pub(crate) type ShardedMap<K, V> = dashmap::DashMap<K, V, RandomState>;
 
+/// A map of one owner, with a hasher keyed in the same way.
+pub(crate) type OwnedMap<K, V> = std::collections::HashMap<K, V, RandomState>;
+
 /// An empty map with a number of shards that keeps workers out of each other's way.
 pub(crate) fn sharded_map<K: Eq + std::hash::Hash, V>() -> ShardedMap<K, V> {
     const SHARDS: usize = 128;
-    dashmap::DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS)
+    dashmap::DashMap::with_hasher_and_shard_amount(RandomState::default(), SHARDS)
 }

@@ -1,10 +1,9 @@
 //! How an execution reads, and how it says what it saw.
 
-use std::collections::HashMap;
 use std::fmt::{self, Debug};
 
 use crate::memory::{Memory, Obstacle};
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, OwnedMap};
 use crate::vm::{Stop, Vm};
 
 /// The values that one incarnation sees: the block up to, and without, its own transaction.
@@ -22,7 +21,7 @@ enum Source<'a, V: Vm + ?Sized> {
     /// Multi-version memory, shared with all workers; the flag says that the run has ended.
     Shared(&'a Memory<V>, &'a AtomicBool),
     /// The settled values of a sequential run.
-    Settled(&'a HashMap<V::Location, V::Value>),
+    Settled(&'a OwnedMap<V::Location, V::Value>),
 }
 
 /// One entry of a read set: a fact about a location that a result depends on.
@@ -77,7 +76,7 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
     /// A view of the values of a sequential run.
     pub(crate) fn sequential(
         vm: &'a V,
-        values: &'a HashMap<V::Location, V::Value>,
+        values: &'a OwnedMap<V::Location, V::Value>,
         index: u32,
         incarnation: u32,
     ) -> Self {
@@ -93,11 +92,29 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
     /// [`Stop::Blocked`] when a lower transaction is about to write the location again, [`Stop::Fatal`] when the base
     /// cannot be read. Both end the execution and are passed through.
     pub fn read(&mut self, location: &V::Location) -> Result<V::Value, Stop<V::Fatal>> {
+        match self.read_written(location)? {
+            Some(value) => Ok(value),
+            None => {
+                let value = self.vm.base(location).map_err(Stop::Fatal)?;
+                if let Source::Shared(memory, _) = self.source {
+                    memory.keep_base(location, &value);
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    /// As [`read`](View::read), but `None` where the value is the one from before the block, which the machine may know
+    /// from elsewhere: one look at its snapshot can then answer for several locations.
+    ///
+    /// # Errors
+    /// As [`read`](View::read).
+    pub fn read_written(
+        &mut self,
+        location: &V::Location,
+    ) -> Result<Option<V::Value>, Stop<V::Fatal>> {
         match self.source {
-            Source::Settled(values) => match values.get(location) {
-                Some(value) => Ok(value.clone()),
-                None => self.vm.base(location).map_err(Stop::Fatal),
-            },
+            Source::Settled(values) => Ok(values.get(location).cloned()),
             Source::Shared(memory, _) => {
                 memory.read(self.vm, location, self.index).map_err(|obstacle| match obstacle {
                     Obstacle::Estimate { writer } => {

@@ -6,6 +6,7 @@ use super::world::{COINBASE, ETHER, World, authorize, user};
 use alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
 use alloy_primitives::{Address, Bytes, U256};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::sync::Arc;
 use weft_types::RecoveredTransaction;
 
@@ -245,11 +246,21 @@ fn world_of(coinbase: u8) -> World {
     world
 }
 
-/// As many cases as `PROPTEST_CASES` says, else few enough for every day. A failure prints its shrunk input.
+/// As many cases as `PROPTEST_CASES` says, else few enough for every day. A failure prints its shrunk input and the
+/// command that replays it: the seed is chosen here and told, not hidden in the runner.
 fn settings() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let cases = number("PROPTEST_CASES").map_or(48, |cases| cases as u32);
+    let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| {
+        let now = std::time::UNIX_EPOCH.elapsed();
+        now.map_or(0, |since| since.as_nanos() as u64)
+    });
+    println!(
+        "replay: PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases} cargo test --release -p weft-evm random_blocks"
+    );
     ProptestConfig {
-        cases: cases.unwrap_or(48),
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
