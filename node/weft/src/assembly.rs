@@ -7,15 +7,20 @@
 use alloy_primitives::B256;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weft_types::parts::{Part, PartsInit, SignedPartsInit};
 use weft_types::{Height, Round, ValidatorAddress};
 
-/// Most announcements kept at once, over the current and the next height.
+/// Most announcements kept at once, over the current and the next height. The caller takes only
+/// those of near rounds, and of the one proposer of each.
 const STREAMS_MAX: usize = 16;
 
 /// Time without progress after which missing parts are asked for.
 pub const REPAIR_AFTER: Duration = Duration::from_millis(150);
+
+/// The interval between questions for missing parts doubles so often at most.
+const DOUBLINGS_MAX: u32 = 4;
 
 /// What travels on the parts topic.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -42,9 +47,11 @@ pub struct Complete {
 
 struct Stream {
     signed: SignedPartsInit,
-    parts: Vec<Option<Part>>,
+    parts: Vec<Option<Arc<Part>>>,
     missing: usize,
     progress: Instant,
+    /// Times that missing parts were asked for since one arrived.
+    asked: u32,
 }
 
 /// Announcements and parts of the current and the next height.
@@ -75,15 +82,16 @@ impl Assembly {
             return if known.signed.init == *init { Arrival::Known } else { Arrival::Unknown };
         }
         // The same body may be known from an earlier round: its parts are not sent again.
-        let same = self.streams.values().find(|s| s.signed.init.parts_root == init.parts_root);
+        let same = self.streams.values().find(|s| same_body(&s.signed.init, init));
         let parts = same.map_or_else(|| vec![None; init.parts()], |s| s.parts.clone());
-        if parts.len() != init.parts() || self.streams.len() >= STREAMS_MAX {
-            return Arrival::Unknown;
-        }
         let missing = parts.iter().filter(|p| p.is_none()).count();
-        let stream = Stream { signed, parts, missing, progress: now };
+        let stream = Stream { signed, parts, missing, progress: now, asked: 0 };
         let complete = stream.complete();
         self.streams.insert(key, stream);
+        // The oldest round gives way: what is proposed again is announced again.
+        if self.streams.len() > STREAMS_MAX {
+            self.streams.pop_first();
+        }
         Arrival::New(complete)
     }
 
@@ -91,11 +99,13 @@ impl Assembly {
     pub fn part(&mut self, part: Part, now: Instant) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         let index = part.index as usize;
+        let part = Arc::new(part);
         for stream in self.streams.values_mut().filter(|s| s.signed.init.block == part.block) {
             match stream.parts.get(index) {
                 Some(Some(_)) => arrivals.push(Arrival::Known),
                 Some(None) if part.verify(&stream.signed.init).is_ok() => {
-                    stream.parts[index] = Some(part.clone());
+                    stream.parts[index] = Some(Arc::clone(&part));
+                    stream.asked = 0;
                     stream.missing -= 1;
                     stream.progress = now;
                     arrivals.push(Arrival::New(stream.complete()));
@@ -110,12 +120,14 @@ impl Assembly {
     }
 
     /// Announced bodies of `height` without progress since [`REPAIR_AFTER`], with a bitmap of the
-    /// parts that are there. Each is returned at most once per interval.
+    /// parts that are there. Each is returned once per interval, which doubles while nothing comes.
     pub fn stalled(&mut self, height: Height, now: Instant) -> Vec<(B256, Vec<u8>)> {
         let mut stalled = Vec::new();
         for ((h, _, _), stream) in &mut self.streams {
-            if *h == height && stream.missing > 0 && now >= stream.progress + REPAIR_AFTER {
+            let patience = REPAIR_AFTER * (1 << stream.asked.min(DOUBLINGS_MAX));
+            if *h == height && stream.missing > 0 && now >= stream.progress + patience {
                 stream.progress = now;
+                stream.asked += 1;
                 let mut have = vec![0u8; stream.parts.len().div_ceil(8)];
                 for (i, _) in stream.parts.iter().enumerate().filter(|(_, p)| p.is_some()) {
                     have[i / 8] |= 1 << (i % 8);
@@ -129,14 +141,13 @@ impl Assembly {
     /// Parts of a block that are here and that the asker lacks, at most `bytes_max` of them.
     #[must_use]
     pub fn parts_of(&self, block: &B256, have: &[u8], bytes_max: usize) -> Vec<Part> {
-        let Some(stream) = self.streams.values().find(|s| s.signed.init.block == *block) else {
-            return Vec::new();
-        };
+        let of_block = self.streams.values().filter(|s| s.signed.init.block == *block);
+        let Some(stream) = of_block.min_by_key(|s| s.missing) else { return Vec::new() };
         let mut bytes = 0;
         let lacks = |i: usize| have.get(i / 8).is_none_or(|byte| byte & (1 << (i % 8)) == 0);
         let parts = stream.parts.iter().enumerate().filter(|(i, _)| lacks(*i));
         parts
-            .filter_map(|(_, part)| part.clone())
+            .filter_map(|(_, part)| part.as_deref().cloned())
             .take_while(|part| {
                 bytes += part.data.len() + 1024;
                 bytes <= bytes_max
@@ -144,10 +155,26 @@ impl Assembly {
             .collect()
     }
 
+    /// The announcement of a round, as its proposer signed it.
+    #[must_use]
+    pub fn announced(
+        &self,
+        height: Height,
+        round: Round,
+        proposer: ValidatorAddress,
+    ) -> Option<SignedPartsInit> {
+        self.streams.get(&(height, round, proposer)).map(|stream| stream.signed.clone())
+    }
+
     /// Forgets everything below `height`.
     pub fn prune(&mut self, height: Height) {
         self.streams.retain(|(h, _, _), _| *h >= height);
     }
+}
+
+/// Whether two announcements are of the same body.
+fn same_body(one: &PartsInit, other: &PartsInit) -> bool {
+    (one.block, one.parts_root, one.body_len) == (other.block, other.parts_root, other.body_len)
 }
 
 impl Stream {
@@ -222,7 +249,11 @@ mod tests {
                 Arrival::New(_)
             ));
         }
-        assert!(matches!(assembly.announce(announced(99, b"x").0, now), Arrival::Unknown));
+        assert!(matches!(assembly.announce(announced(99, b"x").0, now), Arrival::New(_)));
+        assert_eq!(assembly.streams.len(), STREAMS_MAX);
+        let key = |round| (Height(1), Round(round), ValidatorAddress::from_public_key(&[1; 32]));
+        assert!(!assembly.streams.contains_key(&key(0)), "the oldest round gives way");
+        assert!(assembly.streams.contains_key(&key(99)));
         assembly.prune(Height(2));
         assert!(matches!(assembly.announce(announced(99, b"x").0, now), Arrival::New(_)));
     }
@@ -238,6 +269,8 @@ mod tests {
         let later = now + REPAIR_AFTER;
         assert_eq!(assembly.stalled(Height(1), later), vec![(B256::repeat_byte(1), vec![0b10])]);
         assert!(assembly.stalled(Height(1), later).is_empty(), "asked once per interval");
+        assert!(assembly.stalled(Height(1), later + REPAIR_AFTER).is_empty(), "it doubles");
+        assert_eq!(assembly.stalled(Height(1), later + 2 * REPAIR_AFTER).len(), 1);
         let block = B256::repeat_byte(1);
         assert_eq!(assembly.parts_of(&block, &[0], 1 << 20), vec![parts[1].clone()]);
         assert!(assembly.parts_of(&block, &[0b10], 1 << 20).is_empty());

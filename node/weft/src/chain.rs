@@ -1,7 +1,7 @@
 //! Building, verifying and committing blocks: the one place where pool, executor, commitment and
 //! store meet. Synchronous; the driver calls it from the node's execution thread.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use weft_commitment::Tree;
 use weft_evm::{Executed, ExecutionError, Executor, Skipped};
 use weft_pool::Pool;
 use weft_store::{BlockCommit, Head, Store, StoreError};
-use weft_types::block::BlockBody;
+use weft_types::block::{BlockBody, transactions_root};
 use weft_types::header::{next_header, validate_header};
 use weft_types::limits::HEADER_BYTES_MAX;
 use weft_types::transaction::{recover_transaction, validate_stateless};
@@ -57,6 +57,13 @@ pub enum PrepareError {
     #[error("block is invalid: {reason}")]
     Invalid {
         /// The broken rule.
+        reason: String,
+    },
+    /// The transactions or the access list are not those that the header names: says nothing about
+    /// the block, only about who sent the body.
+    #[error("body does not belong to the header: {reason}")]
+    WrongBody {
+        /// What was found.
         reason: String,
     },
     /// The block does not extend this node's head: it cannot be judged now.
@@ -154,6 +161,24 @@ impl Chain {
         body_bytes: Vec<u8>,
         decided: bool,
     ) -> Result<Prepared, PrepareError> {
+        match self.execute(header_bytes, &body_bytes, decided) {
+            Ok((block, executed, tree)) => {
+                let header_rlp = header_bytes.to_vec();
+                Ok(Prepared { header_rlp, body: body_bytes, block, executed, tree })
+            }
+            Err(PrepareError::Invalid { reason }) if !belongs(header_bytes, &body_bytes) => {
+                Err(PrepareError::WrongBody { reason })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn execute(
+        &self,
+        header_bytes: &[u8],
+        body_bytes: &[u8],
+        decided: bool,
+    ) -> Result<(SealedBlock, Executed, Tree), PrepareError> {
         let header = decode_header(header_bytes)?;
         let head = self.store.head();
         let parent = &head.block;
@@ -163,7 +188,7 @@ impl Chain {
         let now = (!decided).then(now_seconds);
         validate_header(parent.header(), parent.hash(), &header, &self.params, now)
             .map_err(invalid)?;
-        let body = BlockBody::decode(&body_bytes).map_err(invalid)?;
+        let body = BlockBody::decode(body_bytes).map_err(invalid)?;
         let transactions = self.recover(body.transactions)?;
         let list = (!body.access_list.is_empty()).then_some(body.access_list.as_ref());
         let mut executed = self
@@ -184,7 +209,7 @@ impl Chain {
         }
         let state_root = header.state_root;
         let block = executed.seal(header, state_root);
-        Ok(Prepared { header_rlp: header_bytes.to_vec(), body: body_bytes, block, executed, tree })
+        Ok((block, executed, tree))
     }
 
     /// Makes a decided block durable and moves the head; the pool drops what it included.
@@ -276,6 +301,15 @@ pub fn decode_header(bytes: &[u8]) -> Result<Header, PrepareError> {
     Ok(header)
 }
 
+/// Whether a body is the one that a header names. An access list that was left out is not missed.
+fn belongs(header: &[u8], body: &[u8]) -> bool {
+    let Ok(header) = decode_header(header) else { return true };
+    let Ok(body) = BlockBody::decode(body) else { return false };
+    let list = &body.access_list;
+    let same_list = list.is_empty() || Some(keccak256(list)) == header.block_access_list_hash;
+    same_list && transactions_root(&body.transactions) == header.transactions_root
+}
+
 fn header_rlp(header: &Header) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(700);
     header.encode(&mut bytes);
@@ -307,4 +341,32 @@ pub fn now_seconds() -> u64 {
 #[must_use]
 pub fn next_height(head: &Head) -> Height {
     head.block.height().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weft_types::Bytes;
+
+    #[test]
+    fn a_made_up_body_does_not_belong_to_the_header() {
+        let list = Bytes::from_static(&[0xc0]);
+        let header = header_rlp(&Header {
+            transactions_root: transactions_root(&[]),
+            base_fee_per_gas: Some(1),
+            withdrawals_root: Some(B256::ZERO),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(B256::ZERO),
+            block_access_list_hash: Some(keccak256(&list)),
+            ..Header::default()
+        });
+        assert!(decode_header(&header).is_ok());
+        let body = |access_list| BlockBody { transactions: vec![], access_list }.encode();
+        assert!(belongs(&header, &body(list)));
+        assert!(belongs(&header, &body(Bytes::new())), "a list may be left out");
+        assert!(!belongs(&header, &body(Bytes::from_static(&[0xc1, 1]))));
+        assert!(!belongs(&header, b"rubbish"));
+    }
 }

@@ -29,7 +29,7 @@ use ed25519_dalek::SigningKey;
 use libp2p::PeerId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 use weft_consensus::{Consensus, ConsensusMessage, LivenessMessage, TimeoutId, Verified};
@@ -61,9 +61,13 @@ pub enum Event {
     SyncBlocks(PeerId, Vec<SyncBlock>),
     /// The pool has something to include.
     Transactions,
+    /// A signed message for a height that is decided here was seen.
+    Behind(Height),
     /// The node is connected to enough of the others to start the first height.
     Connected,
-    /// Stop after what is under way.
+    /// The execution thread has panicked: nothing can be judged or committed any more.
+    ExecutionPanicked,
+    /// Look at [`DriverParts::stop`].
     Shutdown,
 }
 
@@ -80,6 +84,8 @@ pub enum VerifyPurpose {
         pol_round: Option<Round>,
         /// Its proposer.
         proposer: ValidatorAddress,
+        /// Names the body: anybody can announce another one for the same header.
+        parts_root: B256,
     },
     /// To answer a repeated request to build for this round with the block built before a crash.
     Rebuild(Height, Round),
@@ -109,8 +115,8 @@ pub struct DriverParts {
     pub key: Option<SigningKey>,
     /// Shortest and longest time between blocks.
     pub pace: Pace,
-    /// Height that the consensus works on, for those who judge gossip.
-    pub working_height: Arc<AtomicU64>,
+    /// Set by the owner to end the driver before it has read what waits; the truth.
+    pub stop: Arc<AtomicBool>,
     /// Whether the pool has something to include.
     pub has_transactions: Box<dyn Fn() -> bool + Send>,
     /// Told about every committed block.
@@ -140,6 +146,8 @@ pub enum DriverEnd {
     Unsafe(String),
     /// The certified block does not execute to what two thirds say.
     Divergence(String),
+    /// A thread of the node has panicked.
+    Panicked(&'static str),
 }
 
 enum Phase {
@@ -157,6 +165,8 @@ pub struct Driver {
     parts: DriverParts,
     head: Arc<Head>,
     phase: Phase,
+    /// Since when the next height is waited for.
+    waiting_since: Instant,
     connected: bool,
     started_at: Instant,
     transactions_since: Option<Instant>,
@@ -165,7 +175,8 @@ pub struct Driver {
     timer_sequence: u64,
     prepared: HashMap<B256, Arc<Prepared>>,
     proposals: Vec<Complete>,
-    judging: HashMap<B256, Vec<VerifyPurpose>>,
+    /// Bodies that are being judged, by block and root of their parts, and who else asks.
+    judging: HashMap<(B256, B256), Vec<VerifyPurpose>>,
     decided: Option<CommitCertificate>,
     /// A job that ends in the commit of the decided block is under way: there is one at a time.
     committing: bool,
@@ -183,6 +194,7 @@ impl Driver {
             parts,
             head,
             phase: Phase::Waiting(now, now),
+            waiting_since: now,
             connected: false,
             started_at: now,
             transactions_since: None,
@@ -207,10 +219,12 @@ impl Driver {
                 return end;
             }
             let wait = self.next_wakeup().saturating_duration_since(Instant::now());
-            match events.recv_timeout(wait) {
-                Ok(Event::Shutdown) | Err(RecvTimeoutError::Disconnected) => {
-                    return DriverEnd::Shutdown;
-                }
+            let event = events.recv_timeout(wait);
+            if self.parts.stop.load(Ordering::Acquire) {
+                return DriverEnd::Shutdown;
+            }
+            match event {
+                Err(RecvTimeoutError::Disconnected) => return DriverEnd::Shutdown,
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -231,17 +245,25 @@ impl Driver {
             Event::Built(height, round, result) => self.on_built(height, round, result),
             Event::Verified(purpose, block, result) => self.on_verified(purpose, block, result),
             Event::Committed(result) => self.on_committed(result),
-            Event::PeerStatus(peer, height) => self.sync.peer_at(peer, height),
+            Event::PeerStatus(peer, height) => {
+                self.sync.peer_at(peer, height);
+                self.parts.network.best_height_is(self.sync.best_height(Instant::now()));
+            }
             Event::PeerDown(peer) => self.sync.peer_gone(&peer),
             Event::SyncBlocks(peer, blocks) => self.on_sync_blocks(peer, blocks),
             Event::Transactions => {
                 self.transactions_since.get_or_insert_with(Instant::now);
             }
+            Event::Behind(height) => self.tell_height(height),
             Event::Connected => {
                 if !self.connected {
                     self.connected = true;
                     self.started_at = Instant::now();
+                    self.waiting_since = self.started_at;
                 }
+            }
+            Event::ExecutionPanicked => {
+                self.end.get_or_insert(DriverEnd::Panicked("execution"));
             }
             Event::Shutdown => {}
         }
@@ -253,17 +275,15 @@ impl Driver {
     }
 
     /// Keeps a prepared block; the number is bounded by the rounds of one height.
-    fn keep(&mut self, prepared: Prepared) -> Arc<Prepared> {
+    fn keep(&mut self, prepared: Prepared) {
         if self.prepared.len() >= PREPARED_MAX {
             self.prepared.clear();
         }
-        let prepared = Arc::new(prepared);
-        self.prepared.insert(prepared.hash(), Arc::clone(&prepared));
-        prepared
+        self.prepared.insert(prepared.hash(), Arc::new(prepared));
     }
 
     fn publish_working_height(&self) {
-        self.parts.working_height.store(self.height().0, Ordering::Release);
+        self.parts.network.works_on(self.height(), Round(0));
     }
 
     fn stop_for_storage(&mut self, what: &str, error: impl std::fmt::Display) {

@@ -62,7 +62,20 @@ pub fn start(
     Ok((sender, thread))
 }
 
+/// Tells the driver when the thread dies of a panic, so that the node ends instead of waiting for it.
+struct Alarm<'a>(&'a SyncSender<Event>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The driver reads until it ends, so a full queue makes room.
+            let _ = self.0.send(Event::ExecutionPanicked);
+        }
+    }
+}
+
 fn run(chain: &Chain, jobs: &Receiver<Job>, events: &SyncSender<Event>) {
+    let _alarm = Alarm(events);
     while let Ok(job) = jobs.recv() {
         let event = match job {
             Job::Build { height, round } => Event::Built(height, round, chain.build(round)),

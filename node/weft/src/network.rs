@@ -19,10 +19,10 @@ use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use weft_consensus::{ConsensusMessage, LivenessMessage};
 use weft_genesis::Genesis;
@@ -32,8 +32,8 @@ use weft_p2p::{
 use weft_pool::Pool;
 use weft_rpc::SyncStatus;
 use weft_store::{Head, Store};
-use weft_types::RecoveredTransaction;
 use weft_types::transaction::encode_transaction;
+use weft_types::{B256, Height, RecoveredTransaction, Round, ValidatorAddress};
 
 /// Own transactions that may wait to be gossiped; more are sent by the periodic repetition.
 const OUTBOX_MAX: usize = 16 * 1024;
@@ -58,8 +58,6 @@ pub struct NetworkParts<'a> {
     pub pool: Arc<Pool>,
     /// The driver's queue.
     pub events: SyncSender<Event>,
-    /// Height that the consensus works on; written by the driver, read here as a hint.
-    pub working_height: Arc<AtomicU64>,
     /// No limits per address on loopback.
     pub devnet: bool,
 }
@@ -79,14 +77,18 @@ struct Inner {
     store: Arc<Store>,
     pool: Arc<Pool>,
     events: SyncSender<Event>,
-    working_height: Arc<AtomicU64>,
+    /// Height and round that the consensus works on; written by the driver, read here as hints.
+    working_height: AtomicU64,
+    working_round: AtomicU64,
+    /// Batches of gossiped transactions that may wait or be admitted.
+    admissions: Arc<Semaphore>,
+    /// Requests of peers that may be answered at the same time.
+    answers: Arc<Semaphore>,
     outbox: mpsc::Sender<Vec<u8>>,
     /// Parts that arrived or were sent; written by the inbound task and the driver.
     assembly: Mutex<Assembly>,
-    /// Best height that a peer has named; a hint.
+    /// Best height that a peer claims which delivers; written by the driver, a hint.
     best_height: AtomicU64,
-    /// Connected peers; written by the inbound task.
-    peers: AtomicUsize,
     starting_height: u64,
 }
 
@@ -117,11 +119,13 @@ pub async fn start(parts: NetworkParts<'_>) -> Result<Network, Failure> {
             store: parts.store,
             pool: parts.pool,
             events: parts.events,
-            working_height: parts.working_height,
+            working_height: AtomicU64::new(height + 1),
+            working_round: AtomicU64::new(0),
+            admissions: Arc::new(Semaphore::new(inbound::ADMISSIONS_WAITING)),
+            answers: Arc::new(Semaphore::new(serve::ANSWERS_CONCURRENT)),
             outbox,
             assembly: Mutex::new(Assembly::default()),
             best_height: AtomicU64::new(height),
-            peers: AtomicUsize::new(0),
             starting_height: height,
         }),
     };
@@ -159,6 +163,42 @@ impl Network {
         }
         drop(assembly);
         self.publish(Topic::Parts, data);
+    }
+
+    /// Sends another validator's announcement again, with the parts of its block, if they are here.
+    pub fn repeat_announcement(
+        &self,
+        height: Height,
+        round: Round,
+        proposer: ValidatorAddress,
+        block: B256,
+    ) {
+        let (announced, parts) = {
+            let assembly = self.inner.assembly.lock();
+            (
+                assembly.announced(height, round, proposer),
+                assembly.parts_of(&block, &[], usize::MAX),
+            )
+        };
+        let Some(init) = announced.filter(|init| init.init.block == block) else {
+            tracing::debug!(%height, %round, %proposer, "the announcement is not here");
+            return;
+        };
+        self.publish_parts(&PartsMessage::Init { init: Box::new(init), nonce: nonce() });
+        for part in parts {
+            self.publish_parts(&PartsMessage::Part(part));
+        }
+    }
+
+    /// The consensus works on this height and round.
+    pub fn works_on(&self, height: Height, round: Round) {
+        self.inner.working_round.store(u64::from(round.0), Ordering::Release);
+        self.inner.working_height.store(height.0, Ordering::Release);
+    }
+
+    /// The best height that a peer claims which has not failed lately.
+    pub fn best_height_is(&self, height: u64) {
+        self.inner.best_height.store(height, Ordering::Relaxed);
     }
 
     /// Tells everybody how high this node is; forgets parts that are no longer needed.
@@ -216,7 +256,7 @@ impl Network {
     /// Connected peers.
     #[must_use]
     pub fn peer_count(&self) -> usize {
-        self.inner.peers.load(Ordering::Relaxed)
+        self.inner.handle.peers().len()
     }
 
     /// Leaves the network.

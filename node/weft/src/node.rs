@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
@@ -69,6 +69,8 @@ struct Threads {
     driver: std::thread::JoinHandle<()>,
     execution: std::thread::JoinHandle<()>,
     ended: oneshot::Receiver<DriverEnd>,
+    /// Ends the driver whatever waits in its queue.
+    stop: Arc<AtomicBool>,
 }
 
 /// What the driver is made of, besides the setup.
@@ -77,7 +79,6 @@ struct Parts {
     log: ConsensusLog,
     sign_from: Height,
     pool: Arc<Pool>,
-    working_height: Arc<AtomicU64>,
     heads: broadcast::Sender<Arc<HeadEvent>>,
 }
 
@@ -93,7 +94,6 @@ impl RunningNode {
         let limits = pool_limits(&setup.config);
         let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
-        let working_height = Arc::new(AtomicU64::new(store.head().block.height().next().0));
         let network = network::start(NetworkParts {
             config: &setup.config,
             node_key: network::load_node_key(&setup.home.node_key())?,
@@ -101,7 +101,6 @@ impl RunningNode {
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
             events: events.clone(),
-            working_height: Arc::clone(&working_height),
             devnet: setup.devnet,
         })
         .await?;
@@ -115,7 +114,7 @@ impl RunningNode {
         };
         let rpc_address = rpc.local_addr();
         let store_of_threads = Arc::clone(&store);
-        let parts = Parts { store: store_of_threads, log, sign_from, pool, working_height, heads };
+        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads })
     }
@@ -138,6 +137,11 @@ impl RunningNode {
                     .fact("cause", reason)
                     .fix("keep the home as it is and report this; the database holds the state before the block")
             }
+            Ok(DriverEnd::Panicked(thread)) => {
+                Failure::new(ExitStatus::Unexpected, "the node stopped: a part of it panicked")
+                    .fact("thread", thread)
+                    .fix("report this with the log; nothing acknowledged is lost")
+            }
             Ok(DriverEnd::Shutdown) | Err(_) => {
                 Failure::new(ExitStatus::Unexpected, "the node's driver ended unexpectedly")
             }
@@ -147,10 +151,11 @@ impl RunningNode {
     /// Stops everything, in the order that loses nothing.
     pub async fn stop(self) {
         self.rpc.stop().await;
-        let Threads { driver, execution, .. } = self.threads;
+        let Threads { driver, execution, stop, .. } = self.threads;
+        stop.store(true, Ordering::Release);
         let joined = tokio::task::spawn_blocking(move || {
-            // A full queue is drained by the driver, so the blocking send ends.
-            let _ = self.events.send(Event::Shutdown);
+            // Wakes the driver; a full queue means that it is awake.
+            let _ = self.events.try_send(Event::Shutdown);
             let _ = driver.join();
             let _ = execution.join();
         });
@@ -167,7 +172,7 @@ fn start_threads(
     inbox: Receiver<Event>,
 ) -> Result<Threads, Failure> {
     let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
-    let Parts { store, log, sign_from, pool, working_height, heads } = parts;
+    let Parts { store, log, sign_from, pool, heads } = parts;
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };
@@ -189,6 +194,7 @@ fn start_threads(
         key: key.clone(),
         sign_from,
     };
+    let stop = Arc::new(AtomicBool::new(false));
     let driver = Driver::new(DriverParts {
         consensus: Consensus::new(consensus, decided, guard),
         log,
@@ -203,7 +209,7 @@ fn start_threads(
             interval: Duration::from_millis(genesis.params.block_interval_ms),
             empty_interval: Duration::from_millis(genesis.params.empty_block_interval_ms),
         },
-        working_height,
+        stop: Arc::clone(&stop),
         has_transactions: Box::new(move || ready.ready_count() > 0),
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
@@ -215,7 +221,7 @@ fn start_threads(
         let _ = end.send(driver.run(&inbox));
     };
     let driver = std::thread::Builder::new().name("weft-driver".into()).spawn(run);
-    Ok(Threads { driver: driver.map_err(no_thread)?, execution, ended })
+    Ok(Threads { driver: driver.map_err(no_thread)?, execution, ended, stop })
 }
 
 fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
@@ -315,7 +321,13 @@ fn first_height_to_sign(
     log: &ConsensusLog,
     head: Height,
 ) -> Result<Height, Failure> {
-    let fresh = log.is_fresh().map_err(|e| damaged(&setup.home.consensus(), &e.to_string()))?;
+    let unreadable = |e: LogError| damaged(&setup.home.consensus(), &e.to_string());
+    let fresh = log.is_fresh().map_err(unreadable)?;
+    let signed = log.guard().map_err(unreadable)?.map_or(Height(0), |guard| guard.point.height);
+    if signed > head.next() {
+        tracing::warn!(%head, %signed, "the database is older than what was signed");
+        return Ok(signed.next());
+    }
     if setup.key.is_none() || !fresh || head == Height(0) {
         return Ok(Height(0));
     }

@@ -48,7 +48,8 @@ impl Driver {
         if let Some(prepared) = self.prepared.get(&certificate.block) {
             let prepared = Arc::clone(prepared);
             self.committing = true;
-            return self.job(Job::Commit { prepared, certificate });
+            self.job(Job::Commit { prepared, certificate });
+            return;
         }
         let (height, block) = (certificate.height, certificate.block);
         let stored = match self.parts.log.body(height, &block) {
@@ -86,6 +87,7 @@ impl Driver {
         result: Result<Prepared, PrepareError>,
     ) {
         self.committing = false;
+        let source = self.take_source();
         if certificate.height != self.height() {
             return;
         }
@@ -96,6 +98,7 @@ impl Driver {
                 self.on_decided(certificate);
                 self.commit_if_decided();
             }
+            Err(PrepareError::WrongBody { reason }) => self.on_wrong_body(source, &reason),
             Err(PrepareError::Invalid { reason }) => {
                 let (block, height) = (certificate.block, certificate.height);
                 let text = format!("block {block} at height {height}: {reason}");

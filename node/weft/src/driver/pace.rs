@@ -8,6 +8,9 @@ use weft_consensus::{Input, TimeoutId};
 /// costs little and saves a nearly empty block.
 const BATCHING: Duration = Duration::from_millis(10);
 
+/// Longest time that what peers claim about their height delays a start: claims cost them nothing.
+const HOLD_MAX: Duration = Duration::from_secs(1);
+
 /// Longest sleep, so that repairs and sync are looked at.
 const WAKEUP_MAX: Duration = Duration::from_millis(500);
 
@@ -17,6 +20,7 @@ impl Driver {
         let pace = self.parts.pace;
         let earliest = self.started_at + pace.interval;
         self.phase = Phase::Waiting(earliest, self.started_at + pace.empty_interval);
+        self.waiting_since = Instant::now();
         self.transactions_since = (self.parts.has_transactions)().then(Instant::now);
     }
 
@@ -24,12 +28,13 @@ impl Driver {
     /// validator has started it.
     pub(super) fn start_height_if_due(&mut self) {
         let Phase::Waiting(earliest, latest) = self.phase else { return };
-        if !self.connected || self.sync.is_ahead_of(self.head.block.height()) {
+        let now = Instant::now();
+        if !self.may_start(now) {
             return;
         }
-        let now = Instant::now();
         let batch = self.transactions_since.is_some_and(|since| now >= since + BATCHING);
-        if now < latest && !(batch && now >= earliest) && !self.others_have_started() {
+        let early = now >= earliest && (batch || self.another_has_started());
+        if now < latest && !early && !self.others_have_started() {
             return;
         }
         self.started_at = now;
@@ -37,9 +42,26 @@ impl Driver {
         self.start_height();
     }
 
-    fn others_have_started(&self) -> bool {
+    /// Whether nothing better is to be done than to start a height: no decided block is being
+    /// executed or waits for it, and no peer seems to be far ahead.
+    fn may_start(&self, now: Instant) -> bool {
+        let held = now < self.waiting_since + HOLD_MAX
+            && self.sync.best_height(now) >= self.head.block.height().0.saturating_add(2);
+        self.connected && !self.committing && !self.sync.has_blocks() && !held
+    }
+
+    /// Whether a validator works on the next height. One alone may not hurry the others beyond the
+    /// shortest interval.
+    fn another_has_started(&self) -> bool {
         let height = self.height();
-        self.proposals.iter().any(|p| p.init.height == height) || self.sync.height_started(height)
+        self.proposals.iter().any(|p| p.init.height == height)
+            || self.sync.power_at(height, &self.parts.validators) > 0
+    }
+
+    /// Whether so many validators work on the next height that an honest one is among them.
+    fn others_have_started(&self) -> bool {
+        let validators = &self.parts.validators;
+        self.sync.power_at(self.height(), validators) > validators.total_power() / 3
     }
 
     fn start_height(&mut self) {
@@ -87,15 +109,23 @@ impl Driver {
         if let Some(((at, _), _)) = self.timers.first_key_value() {
             next = next.min(*at);
         }
-        if let Phase::Waiting(earliest, latest) = self.phase
-            && self.connected
-        {
+        if let Phase::Waiting(earliest, latest) = self.phase {
             let due = match self.transactions_since {
+                _ if self.another_has_started() => earliest.min(latest),
                 Some(since) => earliest.max(since + BATCHING).min(latest),
                 None => latest,
             };
-            next = next.min(due);
+            if self.may_start(now) {
+                next = next.min(due);
+            } else if now < self.waiting_since + HOLD_MAX {
+                next = next.min(due.max(self.waiting_since + HOLD_MAX));
+            }
         }
-        next.min(self.sync.next_wakeup(now + WAKEUP_MAX))
+        let sync = if self.committing {
+            None
+        } else {
+            self.sync.next_wakeup(self.head.block.height(), now)
+        };
+        sync.map_or(next, |at| next.min(at))
     }
 }

@@ -52,7 +52,10 @@ impl Driver {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Persist(_) | Output::Guard(_) | Output::Flush => {}
-            Output::Publish(message) => self.parts.network.publish_consensus(&message),
+            Output::Publish(message) => {
+                self.parts.network.publish_consensus(&message);
+                self.stream_proposed(&message);
+            }
             Output::PublishLiveness(message) => self.parts.network.publish_liveness(&message),
             Output::Schedule { id, duration_ms } => {
                 self.schedule(id, Duration::from_millis(duration_ms));
@@ -66,6 +69,7 @@ impl Driver {
             Output::Decide { certificate } => self.on_decided(certificate),
             Output::StartedRound { height, round, proposer, .. } => {
                 tracing::debug!(%height, %round, %proposer, "round started");
+                self.parts.network.works_on(height, round);
             }
             Output::PeerBehind { height } => self.tell_height(height),
             Output::Evidence(evidence) => {
@@ -80,7 +84,7 @@ impl Driver {
 
     /// Tells a peer that works on a past height how high this node is; not more than a few times
     /// a second, whatever peers send.
-    fn tell_height(&mut self, behind: Height) {
+    pub(super) fn tell_height(&mut self, behind: Height) {
         let now = Instant::now();
         if self.status_told.is_some_and(|told| now < told + STATUS_INTERVAL) {
             return;
@@ -93,19 +97,21 @@ impl Driver {
     /// Takes a vote or proposal from gossip.
     pub(super) fn on_message(&mut self, message: ConsensusMessage, verified: Verified) {
         self.parts.consensus.trust(verified);
-        self.sync.heard_of(message.height());
+        self.sync.heard_of(message.signer(), message.height());
         self.step(Input::Message(message));
     }
 
     /// Hands a job to the execution thread. Never waits: that thread may be waiting for this one.
-    pub(super) fn job(&mut self, job: Job) {
+    /// Returns whether it will be done.
+    pub(super) fn job(&mut self, job: Job) -> bool {
         let vital = job.is_vital();
         match self.parts.jobs.try_send(job) {
-            Ok(()) => {}
+            Ok(()) => return true,
             Err(TrySendError::Full(_)) if !vital => {
                 tracing::warn!("the execution thread is busy: a proposal is not judged");
             }
             Err(error) => self.stop_for_storage("the execution thread takes no work", error),
         }
+        false
     }
 }

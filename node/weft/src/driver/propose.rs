@@ -6,8 +6,7 @@ use crate::chain::{PrepareError, Prepared};
 use crate::execution::Job;
 use alloy_primitives::B256;
 use ed25519_dalek::Signer;
-use std::sync::Arc;
-use weft_consensus::{Input, ProposedBlock};
+use weft_consensus::{ConsensusMessage, Input, ProposedBlock};
 use weft_types::parts::{PartsInit, SignedPartsInit, cut_body};
 use weft_types::{Height, Round, ValidatorAddress};
 
@@ -19,7 +18,9 @@ impl Driver {
     /// validator must not propose two blocks in one round.
     pub(super) fn build(&mut self, height: Height, round: Round) {
         match self.parts.log.built(height, round) {
-            Ok(None) => self.job(Job::Build { height, round }),
+            Ok(None) => {
+                self.job(Job::Build { height, round });
+            }
             Ok(Some(stored)) => {
                 let purpose = VerifyPurpose::Rebuild(height, round);
                 self.job(Job::Verify {
@@ -55,9 +56,24 @@ impl Driver {
         if new && !self.store_body(&prepared, Some(round)) {
             return;
         }
-        let prepared = self.keep(prepared);
-        self.stream(&prepared, round, None);
+        self.keep(prepared);
         self.step(Input::Built { height, round, block });
+    }
+
+    /// Sends the parts of a block with our own proposal of it. Not earlier: the block and the
+    /// proposal are on disk now, so the announcement is the only one of this round.
+    pub(super) fn stream_proposed(&mut self, message: &ConsensusMessage) {
+        let ConsensusMessage::Proposal(signed) = message else { return };
+        let proposal = &signed.proposal;
+        // One with an earlier round is sent again by its own output.
+        if proposal.pol_round.is_none() && Some(proposal.proposer) == self.own_address() {
+            self.stream(proposal.height, proposal.round, None, proposal.block);
+        }
+    }
+
+    fn own_address(&self) -> Option<ValidatorAddress> {
+        let key = self.parts.key.as_ref()?;
+        Some(ValidatorAddress::from_public_key(&key.verifying_key().to_bytes()))
     }
 
     /// Sends a block again that an earlier round has found valid.
@@ -69,16 +85,33 @@ impl Driver {
         proposer: ValidatorAddress,
         block: B256,
     ) {
-        match self.prepared.get(&block).cloned() {
-            Some(prepared) => self.stream(&prepared, round, valid_round),
-            None => tracing::warn!(%height, %round, %proposer, %block, "nothing to send again"),
+        if Some(proposer) == self.own_address() {
+            return self.stream(height, round, valid_round, block);
+        }
+        // Another validator's proposal: only its own announcement is worth anything.
+        self.parts.network.repeat_announcement(height, round, proposer, block);
+    }
+
+    /// Header and body of a block of this height that was executed here, now or before a restart.
+    fn executed(&mut self, height: Height, block: &B256) -> Option<(Vec<u8>, Vec<u8>)> {
+        if let Some(prepared) = self.prepared.get(block) {
+            return Some((prepared.header_rlp.clone(), prepared.body.clone()));
+        }
+        match self.parts.log.body(height, block) {
+            Ok(stored) => stored.map(|stored| (stored.header, stored.body)),
+            Err(error) => {
+                self.stop_for_storage("the consensus log cannot be read", error);
+                None
+            }
         }
     }
 
-    fn stream(&mut self, prepared: &Arc<Prepared>, round: Round, pol_round: Option<Round>) {
+    fn stream(&mut self, height: Height, round: Round, pol_round: Option<Round>, block: B256) {
+        let Some((header_rlp, body)) = self.executed(height, &block) else {
+            return tracing::warn!(%height, %round, %block, "the block to send is not here");
+        };
         let Some(key) = &self.parts.key else { return };
-        let (height, block) = (prepared.block.height(), prepared.hash());
-        let (parts_root, parts) = match cut_body(height, block, &prepared.body) {
+        let (parts_root, parts) = match cut_body(height, block, &body) {
             Ok(cut) => cut,
             Err(error) => return tracing::error!(%error, "our own block is too large to send"),
         };
@@ -88,8 +121,8 @@ impl Driver {
             pol_round,
             proposer: ValidatorAddress::from_public_key(&key.verifying_key().to_bytes()),
             block,
-            header_rlp: prepared.header_rlp.clone(),
-            body_len: prepared.body.len() as u32,
+            header_rlp,
+            body_len: body.len() as u32,
             parts_root,
         };
         let signature = key.sign(&init.sign_bytes(&self.parts.genesis_hash)).to_bytes();
@@ -112,6 +145,9 @@ impl Driver {
             self.proposals.remove(0);
         }
         self.proposals.push(complete);
+        if self.decided.is_some() {
+            return self.commit_if_decided();
+        }
         self.judge_waiting_proposals();
     }
 
@@ -136,20 +172,19 @@ impl Driver {
             round: init.round,
             pol_round: init.pol_round,
             proposer: init.proposer,
+            parts_root: init.parts_root,
         };
         if self.prepared.contains_key(&init.block) {
             return self.answer(purpose, init.block, true);
         }
-        if let Some(waiting) = self.judging.get_mut(&init.block) {
+        let body = (init.block, init.parts_root);
+        if let Some(waiting) = self.judging.get_mut(&body) {
             return waiting.push(purpose);
         }
-        self.judging.insert(init.block, Vec::new());
-        self.job(Job::Verify {
-            purpose,
-            block: init.block,
-            header: init.header_rlp,
-            body: complete.body,
-        });
+        let (block, header) = (init.block, init.header_rlp);
+        if self.job(Job::Verify { purpose, block, header, body: complete.body }) {
+            self.judging.insert(body, Vec::new());
+        }
     }
 
     /// The execution thread has judged a block.
@@ -175,8 +210,9 @@ impl Driver {
         block: B256,
         result: Result<Prepared, PrepareError>,
     ) {
+        let VerifyPurpose::Vote { parts_root, .. } = purpose else { return };
         let mut purposes = vec![purpose];
-        purposes.extend(self.judging.remove(&block).unwrap_or_default());
+        purposes.extend(self.judging.remove(&(block, parts_root)).unwrap_or_default());
         let valid = match result {
             Ok(prepared) => {
                 if prepared.block.height() != self.height() || !self.store_body(&prepared, None) {
@@ -185,7 +221,7 @@ impl Driver {
                 self.keep(prepared);
                 true
             }
-            Err(PrepareError::Invalid { reason }) => {
+            Err(PrepareError::Invalid { reason } | PrepareError::WrongBody { reason }) => {
                 tracing::warn!(%block, %reason, "proposal is invalid");
                 false
             }
@@ -199,7 +235,9 @@ impl Driver {
     }
 
     fn answer(&mut self, purpose: VerifyPurpose, block: B256, valid: bool) {
-        let VerifyPurpose::Vote { height, round, pol_round, proposer } = purpose else { return };
+        let VerifyPurpose::Vote { height, round, pol_round, proposer, .. } = purpose else {
+            return;
+        };
         let proposed = ProposedBlock { round, valid_round: pol_round, proposer, block, valid };
         self.step(Input::Value { height, proposed });
     }

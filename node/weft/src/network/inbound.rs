@@ -4,7 +4,8 @@ use super::Network;
 use crate::assembly::{Arrival, PartsMessage, REPAIR_AFTER};
 use crate::driver::Event;
 use libp2p::PeerId;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,14 +13,18 @@ use tokio::sync::Semaphore;
 use weft_consensus::{ConsensusMessage, LivenessMessage, verify_liveness, verify_message};
 use weft_p2p::{Command, Events, MessageToken, Request, Response, StatusMessage, Topic, Verdict};
 use weft_pool::{Blame, Origin};
-use weft_types::Height;
 use weft_types::parts::{Part, SignedPartsInit};
 use weft_types::transaction::{decode_transaction, recover_transaction};
+use weft_types::{B256, Height, Round};
 
 /// Heights ahead of ours for which votes are taken.
 const HEIGHTS_AHEAD: u64 = 16;
+/// Rounds ahead of ours for which announcements of proposals are taken.
+const ROUNDS_AHEAD: u64 = 3;
 /// Batches of transactions that are recovered and admitted at the same time.
 const ADMISSIONS_CONCURRENT: usize = 2;
+/// Batches that may wait for it or be under way; further ones are ignored.
+pub(super) const ADMISSIONS_WAITING: usize = 256;
 /// Most transactions in one gossip message.
 pub(super) const BATCH_MAX: usize = 256;
 /// After this time the first height starts with a quorum, without waiting for everybody.
@@ -31,7 +36,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 pub(super) async fn run(network: Network, mut events: Events, persistent: usize) {
     let mut inbound = Inbound {
         admissions: Arc::new(Semaphore::new(ADMISSIONS_CONCURRENT)),
-        subscribed: HashSet::new(),
+        subscribed: BTreeSet::new(),
+        last_asked: None,
         announced: false,
         since: Instant::now(),
         persistent,
@@ -57,7 +63,9 @@ pub(super) async fn run(network: Network, mut events: Events, persistent: usize)
 struct Inbound {
     network: Network,
     admissions: Arc<Semaphore>,
-    subscribed: HashSet<PeerId>,
+    /// Peers that take votes; the repair asks them in turn.
+    subscribed: BTreeSet<PeerId>,
+    last_asked: Option<PeerId>,
     announced: bool,
     since: Instant,
     persistent: usize,
@@ -70,11 +78,9 @@ impl Inbound {
             E::Message { topic, from, data, token } => self.on_message(topic, from, data, token),
             E::Request { from, request, token } => self.network.serve(from, request, token),
             E::PeerUp { peer } => {
-                self.network.inner.peers.fetch_add(1, Ordering::Relaxed);
                 self.ask_status(peer);
             }
             E::PeerDown { peer } => {
-                self.network.inner.peers.fetch_sub(1, Ordering::Relaxed);
                 self.subscribed.remove(&peer);
                 self.network.tell(Event::PeerDown(peer));
             }
@@ -145,11 +151,16 @@ impl Inbound {
         if height > working + HEIGHTS_AHEAD {
             return Verdict::Ignore;
         }
+        if height < working {
+            // Old ones can be repeated by anybody for ever: they are not worth a verification.
+            self.network.tell(Event::Behind(message.height()));
+            return Verdict::Ignore;
+        }
         let genesis = &self.network.inner.genesis;
         match verify_liveness(&message, &genesis.validators, &genesis.hash()) {
             Ok(verified) => {
                 self.network.tell(Event::Liveness(message, verified));
-                if height < working { Verdict::Ignore } else { Verdict::Accept }
+                Verdict::Accept
             }
             Err(_) => Verdict::Reject,
         }
@@ -173,29 +184,36 @@ impl Inbound {
     }
 
     fn announcement(&self, signed: SignedPartsInit) -> Verdict {
-        let (height, working) = (signed.init.height.0, self.working_height());
-        if height < working || height > working + 1 {
+        let init = &signed.init;
+        let inner = &self.network.inner;
+        let working = (self.working_height(), inner.working_round.load(Ordering::Acquire));
+        if !is_near(init.height, init.round, working) {
             return Verdict::Ignore;
         }
-        let genesis = &self.network.inner.genesis;
-        let Some((_, proposer)) = genesis.validators.get(&signed.init.proposer) else {
-            return Verdict::Reject;
-        };
-        if signed.verify(&genesis.hash(), &proposer.public_key).is_err() {
+        // One announcer for each height and round, so that nobody takes up another one's place.
+        let (validators, hash) = (&inner.genesis.validators, inner.genesis.hash());
+        let turn = weft_consensus::proposer(validators, &hash, init.height, init.round);
+        if turn.address() != init.proposer || signed.verify(&hash, &turn.public_key).is_err() {
             return Verdict::Reject;
         }
-        let arrival = self.network.inner.assembly.lock().announce(signed, Instant::now());
+        let arrival = inner.assembly.lock().announce(signed, Instant::now());
         self.network.on_arrivals(vec![arrival])
     }
 
     fn transactions(&self, data: Vec<u8>, token: MessageToken) {
         let (network, admissions) = (self.network.clone(), Arc::clone(&self.admissions));
+        let Ok(place) = Arc::clone(&network.inner.admissions).try_acquire_owned() else {
+            // More than this node can take: whoever sent them will send them again.
+            let verdict = Verdict::Ignore;
+            return network.send(Command::Validated { message: token, verdict });
+        };
         tokio::spawn(async move {
             let Ok(_permit) = admissions.acquire_owned().await else { return };
             let judge = network.clone();
             let verdict = tokio::task::spawn_blocking(move || judge.admit_batch(&data)).await;
             let verdict = verdict.unwrap_or(Verdict::Ignore);
             network.send(Command::Validated { message: token, verdict });
+            drop(place);
         });
     }
 
@@ -210,39 +228,67 @@ impl Inbound {
         });
     }
 
-    /// Asks two peers for parts of proposals that stopped arriving.
-    fn repair(&self) {
+    /// Asks two peers for parts of proposals that stopped arriving; others the next time.
+    fn repair(&mut self) {
         let height = Height(self.working_height());
         let stalled = self.network.inner.assembly.lock().stalled(height, Instant::now());
         for (block, have) in stalled {
-            for peer in self.subscribed.iter().take(2) {
-                let (network, peer, have) = (self.network.clone(), *peer, have.clone());
-                tokio::spawn(async move {
-                    let request = Request::Parts { block, have };
-                    let Ok(Response::Parts(parts)) =
-                        network.inner.handle.request(peer, request).await
-                    else {
-                        return;
-                    };
-                    for bytes in parts {
-                        match borsh::from_slice::<Part>(&bytes).map(|part| network.on_part(part)) {
-                            Ok(Verdict::Accept | Verdict::Ignore) => {}
-                            Ok(Verdict::Reject) | Err(_) => {
-                                return network.blame(peer, "a wrong part");
-                            }
-                        }
-                    }
-                });
+            for _ in 0..2.min(self.subscribed.len()) {
+                let Some(peer) = next_after(&self.subscribed, self.last_asked) else { return };
+                self.last_asked = Some(peer);
+                tokio::spawn(self.network.clone().pull(peer, block, have.clone()));
             }
         }
     }
 }
 
+/// Good for one announcement of a block is good, and only what fits none of them is wrong. When
+/// announcements of a block differ in its body, an honest peer may know only one of them.
+fn verdict(arrivals: &[Arrival]) -> Verdict {
+    if arrivals.iter().any(|arrival| matches!(arrival, Arrival::New(_))) {
+        return Verdict::Accept;
+    }
+    match arrivals {
+        [Arrival::Wrong] => Verdict::Reject,
+        _ => Verdict::Ignore,
+    }
+}
+
+/// Whether an announcement for this height and round is of use to a node that works on `working`.
+fn is_near(height: Height, round: Round, working: (u64, u64)) -> bool {
+    let (round, ahead) = (u64::from(round.0), height.0.checked_sub(working.0));
+    match ahead {
+        Some(0) => round + 1 >= working.1 && round <= working.1 + ROUNDS_AHEAD,
+        Some(1) => round <= ROUNDS_AHEAD,
+        _ => false,
+    }
+}
+
+/// The first peer after `last`, starting over at the end.
+fn next_after(peers: &BTreeSet<PeerId>, last: Option<PeerId>) -> Option<PeerId> {
+    let after = last.and_then(|last| peers.range((Bound::Excluded(last), Bound::Unbounded)).next());
+    after.or_else(|| peers.first()).copied()
+}
+
 impl Network {
     pub(super) fn on_status(&self, peer: PeerId, status: &StatusMessage) {
         if status.genesis_hash == self.inner.genesis.hash() {
-            self.inner.best_height.fetch_max(status.height, Ordering::Relaxed);
             self.tell(Event::PeerStatus(peer, status.height));
+        }
+    }
+
+    /// Asks one peer for parts. One that does not fit is no fault: the peer may know another
+    /// announcement of the same block.
+    async fn pull(self, peer: PeerId, block: B256, have: Vec<u8>) {
+        let request = Request::Parts { block, have };
+        let Ok(Response::Parts(parts)) = self.inner.handle.request(peer, request).await else {
+            return;
+        };
+        for bytes in parts {
+            let Ok(part) = borsh::from_slice::<Part>(&bytes) else {
+                return self.blame(peer, "a part that cannot be decoded");
+            };
+            self.on_part(part);
         }
     }
 
@@ -253,17 +299,10 @@ impl Network {
 
     /// Hands complete bodies on; the verdict on the message that completed or extended them.
     fn on_arrivals(&self, arrivals: Vec<Arrival>) -> Verdict {
-        let mut verdict = Verdict::Ignore;
+        let verdict = verdict(&arrivals);
         for arrival in arrivals {
-            match arrival {
-                Arrival::New(complete) => {
-                    verdict = Verdict::Accept;
-                    if let Some(complete) = complete {
-                        self.tell(Event::Proposal(complete));
-                    }
-                }
-                Arrival::Wrong if verdict == Verdict::Ignore => verdict = Verdict::Reject,
-                Arrival::Wrong | Arrival::Known | Arrival::Unknown => {}
+            if let Arrival::New(Some(complete)) = arrival {
+                self.tell(Event::Proposal(complete));
             }
         }
         verdict
@@ -298,5 +337,38 @@ impl Network {
             self.tell(Event::Transactions);
         }
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_are_taken_for_near_rounds_of_this_and_the_next_height() {
+        let near = |height, round| is_near(Height(height), Round(round), (7, 5));
+        assert!(near(7, 4) && near(7, 5) && near(7, 8) && near(8, 0) && near(8, 3));
+        assert!(!near(7, 3) && !near(7, 9) && !near(7, u32::MAX));
+        assert!(!near(6, 5) && !near(8, 4) && !near(9, 0));
+    }
+
+    #[test]
+    fn the_repair_asks_every_peer_in_turn() {
+        let peers: BTreeSet<PeerId> = (0..3).map(|_| PeerId::random()).collect();
+        let mut last = None;
+        for peer in peers.iter().chain(&peers) {
+            last = next_after(&peers, last);
+            assert_eq!(last.as_ref(), Some(peer));
+        }
+        assert_eq!(next_after(&BTreeSet::new(), last), None);
+    }
+
+    #[test]
+    fn a_part_is_wrong_only_when_it_fits_no_announcement_of_its_block() {
+        assert_eq!(verdict(&[Arrival::Wrong]), Verdict::Reject);
+        assert_eq!(verdict(&[Arrival::Wrong, Arrival::New(None)]), Verdict::Accept);
+        assert_eq!(verdict(&[Arrival::Known, Arrival::Wrong]), Verdict::Ignore);
+        assert_eq!(verdict(&[Arrival::Wrong, Arrival::Wrong]), Verdict::Ignore);
+        assert_eq!(verdict(&[Arrival::Unknown]), Verdict::Ignore);
     }
 }

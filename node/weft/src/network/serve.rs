@@ -5,6 +5,7 @@ use crate::driver::SyncBlock;
 use alloy_rlp::Encodable;
 use libp2p::PeerId;
 use std::sync::Arc;
+use std::time::Duration;
 use weft_p2p::limits::{
     BLOCKS_PER_REQUEST_MAX, BLOCKS_RESPONSE_BYTES_MAX, PARTS_RESPONSE_BYTES_MAX,
     TRANSACTIONS_RESPONSE_BYTES_MAX,
@@ -15,16 +16,29 @@ use weft_types::block::BlockBody;
 use weft_types::transaction::encode_transaction;
 use weft_types::{B256, Bytes};
 
+/// Requests answered at the same time: one may read a block of the largest size.
+pub(super) const ANSWERS_CONCURRENT: usize = 4;
+/// A peer that asked this long ago does not wait any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
 impl Network {
-    /// Answers a request on a blocking thread: it may read the disk.
+    /// Answers a request; on a blocking thread if it may read the disk or copy much.
     pub(super) fn serve(&self, from: PeerId, request: Request, token: RequestToken) {
         if let Request::Status(status) = &request {
             self.on_status(from, status);
+            let response = self.answer(request);
+            return self.send(Command::Respond { token, response });
         }
-        let network = self.clone();
-        self.inner.runtime.spawn_blocking(move || {
-            let response = network.answer(request);
-            network.send(Command::Respond { token, response });
+        let (network, answers) = (self.clone(), Arc::clone(&self.inner.answers));
+        // The network bounds how many wait: beyond it refuses requests itself.
+        self.inner.runtime.spawn(async move {
+            let waiting = tokio::time::timeout(ANSWER_WITHIN, answers.acquire_owned()).await;
+            let Ok(Ok(place)) = waiting else { return network.send(Command::Refuse { token }) };
+            tokio::task::spawn_blocking(move || {
+                let response = network.answer(request);
+                network.send(Command::Respond { token, response });
+                drop(place);
+            });
         });
     }
 
