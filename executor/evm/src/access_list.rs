@@ -9,15 +9,26 @@ use alloy_eip7928::{
     AccountChanges, BalanceChange, BlockAccessIndex, CodeChange, NonceChange, SlotChanges,
     StorageChange,
 };
-use alloy_primitives::map::HashMap;
+use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, Bytes, U256};
 use std::collections::BTreeMap;
 use weft_types::Location;
 
-/// The list as far as the block is settled.
+/// What enters the list, as far as the block is settled. Settling only writes it down; accounts and slots are brought
+/// together when the block is done, away from the workers that wait for the settled prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    accounts: HashMap<Address, Entry>,
+    accesses: Vec<Vec<(Address, Vec<U256>)>>,
+    changes: Vec<LocationChange>,
+}
+
+/// One location holds `after` from `index` on.
+#[derive(Debug)]
+struct LocationChange {
+    index: BlockAccessIndex,
+    location: Location,
+    after: Value,
+    code: Bytes,
 }
 
 #[derive(Debug, Default)]
@@ -31,37 +42,31 @@ struct Entry {
 
 impl Recorder {
     /// Takes in the accounts and slots that an execution accessed.
-    pub(crate) fn access(&mut self, accesses: &[(Address, Vec<U256>)]) {
-        for (address, slots) in accesses {
-            let entry = self.accounts.entry(*address).or_default();
-            for slot in slots {
-                entry.slots.entry(*slot).or_default();
-            }
-        }
+    pub(crate) fn access(&mut self, accesses: Vec<(Address, Vec<U256>)>) {
+        self.accesses.push(accesses);
     }
 
     /// Takes in that a location holds `after` from `index` on. Indices must ascend, and each location changes at most once
     /// at an index. `code` answers for the bytes of a code hash.
-    pub(crate) fn change(&mut self, index: u64, location: &Location, after: &Value, code: Bytes) {
+    pub(crate) fn change(&mut self, index: u64, location: Location, after: Value, code: Bytes) {
         let index = BlockAccessIndex::new(index);
-        let entry = self.accounts.entry(*location.address()).or_default();
-        match (location, after) {
-            (Location::Storage { slot, .. }, value) => {
-                let change = StorageChange::new(index, value.number());
-                entry.slots.entry(*slot).or_default().push(change);
-            }
-            (_, Value::Balance(balance)) => {
-                entry.balances.push(BalanceChange::new(index, *balance));
-            }
-            (_, Value::Nonce(nonce)) => entry.nonces.push(NonceChange::new(index, *nonce)),
-            (_, Value::Code(_)) => entry.codes.push(CodeChange::new(index, code)),
-            (_, Value::Slot(_)) => {}
-        }
+        self.changes.push(LocationChange { index, location, after, code });
     }
 
     /// The finished list, in the order that the EIP demands, as RLP.
     pub(crate) fn encode(self) -> Bytes {
-        let mut accounts: Vec<(Address, Entry)> = self.accounts.into_iter().collect();
+        let mut entries: AddressMap<Entry> = AddressMap::default();
+        entries.reserve(self.accesses.len());
+        for (address, slots) in self.accesses.into_iter().flatten() {
+            let entry = entries.entry(address).or_default();
+            for slot in slots {
+                entry.slots.entry(slot).or_default();
+            }
+        }
+        for change in self.changes {
+            entries.entry(*change.location.address()).or_default().change(change);
+        }
+        let mut accounts: Vec<(Address, Entry)> = entries.into_iter().collect();
         accounts.sort_unstable_by_key(|(address, _)| *address);
         let list: Vec<AccountChanges> =
             accounts.into_iter().map(|(address, entry)| entry.finish(address)).collect();
@@ -70,6 +75,20 @@ impl Recorder {
 }
 
 impl Entry {
+    fn change(&mut self, change: LocationChange) {
+        let LocationChange { index, location, after, code } = change;
+        match (location, after) {
+            (Location::Storage { slot, .. }, value) => {
+                let change = StorageChange::new(index, value.number());
+                self.slots.entry(slot).or_default().push(change);
+            }
+            (_, Value::Balance(balance)) => self.balances.push(BalanceChange::new(index, balance)),
+            (_, Value::Nonce(nonce)) => self.nonces.push(NonceChange::new(index, nonce)),
+            (_, Value::Code(_)) => self.codes.push(CodeChange::new(index, code)),
+            (_, Value::Slot(_)) => {}
+        }
+    }
+
     fn finish(self, address: Address) -> AccountChanges {
         let mut changes = AccountChanges::new(address);
         for (slot, writes) in self.slots {

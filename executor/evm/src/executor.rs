@@ -6,7 +6,7 @@ use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::Ledger;
 use crate::profile::profile_of;
-use crate::settle::{Policy, Settler};
+use crate::settle::{Outcome, Policy, Settler};
 use crate::system;
 use crate::vm::BlockVm;
 use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
@@ -211,19 +211,31 @@ impl Executor {
         )?;
         let Settler { ledger, recorder, gas_used, receipts, record, skipped, included, .. } =
             settler;
-        let access_list = recorder.encode();
+        let list = || {
+            let list = recorder.encode();
+            (keccak256(&list), list)
+        };
+        let outcome = || {
+            let receipts: Vec<Receipt> = receipts.into_iter().map(Outcome::into_receipt).collect();
+            let summary = (logs_bloom(&receipts), receipts_root(&receipts));
+            (receipts, summary, ledger.into_diff())
+        };
+        // Neither needs the other, and nobody waits for the settled prefix any more.
+        let whole = report.sequential.is_some_and(|fallback| fallback.from == 0);
+        let ((access_list_hash, access_list), (receipts, (logs_bloom, receipts_root), diff)) =
+            if whole { (list(), outcome()) } else { self.pool.join(list, outcome) };
         Ok(Executed {
             transactions: included.iter().map(|i| Arc::clone(&candidates[*i as usize])).collect(),
             skipped,
             gas_used,
-            logs_bloom: logs_bloom(&receipts),
-            receipts_root: receipts_root(&receipts),
+            logs_bloom,
+            receipts_root,
             receipts,
             requests_hash,
-            access_list_hash: keccak256(&access_list),
+            access_list_hash,
             access_list,
             access_record: record,
-            diff: ledger.into_diff()?,
+            diff: diff?,
             profile,
         })
     }

@@ -36,6 +36,14 @@ pub(crate) enum Policy {
     Reject,
 }
 
+/// What a receipt is made of. Its bloom is computed when the block is done.
+pub(crate) struct Outcome {
+    kind: TxType,
+    success: bool,
+    cumulative_gas_used: u64,
+    logs: Vec<alloy_primitives::Log>,
+}
+
 /// The settled prefix of a block.
 pub(crate) struct Settler<'b> {
     base: &'b Base<'b>,
@@ -46,7 +54,8 @@ pub(crate) struct Settler<'b> {
     pub(crate) ledger: Ledger<'b>,
     pub(crate) recorder: Recorder,
     pub(crate) gas_used: u64,
-    pub(crate) receipts: Vec<Receipt>,
+    /// What the receipts are made of, one for each included transaction.
+    pub(crate) receipts: Vec<Outcome>,
     pub(crate) record: AccessRecord,
     pub(crate) skipped: Vec<Skipped>,
     /// Indices of the included candidates.
@@ -140,7 +149,7 @@ impl<'b> Settler<'b> {
         let place = TxIndex(u32::try_from(self.included.len()).expect("fewer than candidates"));
         let mut access = TransactionAccess { gas_used: effects.gas_used, ..Default::default() };
         access.reads = self.reads(&effects.reads)?;
-        self.recorder.access(&effects.accesses);
+        self.recorder.access(effects.accesses);
         for (hash, code) in &effects.codes {
             self.ledger.add_code(*hash, code.original_bytes());
         }
@@ -148,7 +157,7 @@ impl<'b> Settler<'b> {
             let change = change_of(write);
             let (_, after) = self.ledger.apply(location, &change)?;
             let code = code_bytes(&self.ledger, &after);
-            self.recorder.change(u64::from(place.0) + 1, location, &after, code);
+            self.recorder.change(u64::from(place.0) + 1, *location, after, code);
             self.last_writer.insert(*location, place);
             let commutative = matches!(change, Change::Add(_));
             access.writes.push(WriteAccess { location: *location, commutative });
@@ -156,7 +165,12 @@ impl<'b> Settler<'b> {
         self.record.transactions.push(access);
         self.gas_used += effects.gas_used;
         let kind = self.candidates[index as usize].tx_type();
-        self.receipts.push(receipt(kind, effects.success, self.gas_used, effects.logs));
+        self.receipts.push(Outcome {
+            kind,
+            success: effects.success,
+            cumulative_gas_used: self.gas_used,
+            logs: effects.logs,
+        });
         self.included.push(index);
         Ok(())
     }
@@ -202,20 +216,18 @@ impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
     }
 }
 
-/// The receipt of a transaction, with its bloom, in the envelope of its type.
-fn receipt(
-    kind: TxType,
-    success: bool,
-    cumulative_gas_used: u64,
-    logs: Vec<alloy_primitives::Log>,
-) -> Receipt {
-    let receipt =
-        PlainReceipt { status: success.into(), cumulative_gas_used, logs }.into_with_bloom();
-    match kind {
-        TxType::Legacy => Receipt::Legacy(receipt),
-        TxType::Eip2930 => Receipt::Eip2930(receipt),
-        TxType::Eip1559 => Receipt::Eip1559(receipt),
-        TxType::Eip4844 => Receipt::Eip4844(receipt),
-        TxType::Eip7702 => Receipt::Eip7702(receipt),
+impl Outcome {
+    /// The receipt, with its bloom, in the envelope of its type.
+    pub(crate) fn into_receipt(self) -> Receipt {
+        let Self { kind, success, cumulative_gas_used, logs } = self;
+        let receipt =
+            PlainReceipt { status: success.into(), cumulative_gas_used, logs }.into_with_bloom();
+        match kind {
+            TxType::Legacy => Receipt::Legacy(receipt),
+            TxType::Eip2930 => Receipt::Eip2930(receipt),
+            TxType::Eip1559 => Receipt::Eip1559(receipt),
+            TxType::Eip4844 => Receipt::Eip4844(receipt),
+            TxType::Eip7702 => Receipt::Eip7702(receipt),
+        }
     }
 }

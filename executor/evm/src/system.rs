@@ -97,13 +97,13 @@ fn settle(
     ledger: &mut Ledger<'_>,
     recorder: &mut Recorder,
 ) -> Result<(), ExecutionError> {
-    recorder.access(&effects.accesses);
+    recorder.access(effects.accesses);
     for (hash, code) in &effects.codes {
         ledger.add_code(*hash, code.original_bytes());
     }
     for (location, change) in &effects.changes {
         let (_, after) = ledger.apply(location, change)?;
-        recorder.change(index, location, &after, code_bytes(ledger, &after));
+        recorder.change(index, *location, after, code_bytes(ledger, &after));
     }
     Ok(())
 }

@@ -40,13 +40,21 @@ pub struct Options {
     pub workers: usize,
     /// Executions that one transaction may take, at least 1. When one needs more, the rest of the block runs sequentially.
     pub max_incarnations: u32,
+    /// After every so many settled transactions: if at least half of these had been executed more than once, the rest of
+    /// the block runs sequentially, because it is mostly a chain. 0 never does.
+    pub conflict_sample: u32,
     /// Blocks with fewer transactions run sequentially.
     pub min_parallel_transactions: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: usize::MAX, max_incarnations: 16, min_parallel_transactions: 2 }
+        Self {
+            workers: usize::MAX,
+            max_incarnations: 16,
+            conflict_sample: 32,
+            min_parallel_transactions: 2,
+        }
     }
 }
 
@@ -79,9 +87,14 @@ pub fn run<V: Vm, S: Settle<V> + Send>(
         slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
         frontier: CachePadded::new(AtomicU32::new(0)),
         settle_requests: CachePadded::new(AtomicUsize::new(0)),
-        settler: Mutex::new(Settler { settle, settled: Vec::with_capacity(transactions as usize) }),
+        settler: Mutex::new(Settler {
+            settle,
+            settled: Vec::with_capacity(transactions as usize),
+            repeated: 0,
+        }),
         end: Mutex::new(None),
         max_incarnations: options.max_incarnations.max(1),
+        conflict_sample: options.conflict_sample,
     };
     let logs = Mutex::new(Vec::with_capacity(workers));
     pool.on_each(workers, |worker| {
@@ -90,7 +103,7 @@ pub fn run<V: Vm, S: Settle<V> + Send>(
     });
     let mut logs = logs.into_inner();
     let Engine { memory, slots, settler, end, .. } = engine;
-    let Settler { settle, mut settled } = settler.into_inner();
+    let Settler { settle, mut settled, .. } = settler.into_inner();
     let mut sequential = None;
     match end.into_inner().expect("workers return only once the run has ended") {
         End::Failed(error) => return Err(error),
@@ -98,10 +111,10 @@ pub fn run<V: Vm, S: Settle<V> + Send>(
         End::Complete => {
             debug_assert!(memory.is_settled(), "no speculative write outlives the run");
         }
-        End::Incarnations { index } => {
+        End::Sequential { reason } => {
             let from = count(settled.len());
             let start_us = micros(started.elapsed());
-            sequential = Some(Fallback { from, start_us, reason: Reason::Incarnations { index } });
+            sequential = Some(Fallback { from, start_us, reason });
             let incarnations: Vec<u32> =
                 slots.into_iter().map(|slot| slot.into_inner().next_incarnation()).collect();
             let mut log = Log::new(started, 0);
@@ -144,6 +157,7 @@ struct Engine<'a, V: Vm, S> {
     /// Why the run ended; see `end` for which reason stays.
     end: Mutex<Option<End<V::Fatal>>>,
     max_incarnations: u32,
+    conflict_sample: u32,
 }
 
 /// Why a run ended.
@@ -152,8 +166,8 @@ enum End<F: std::error::Error + 'static> {
     Complete,
     /// The settler said stop.
     Stopped,
-    /// The sequential run takes over, because this transaction used up its incarnations.
-    Incarnations { index: u32 },
+    /// The sequential run takes over.
+    Sequential { reason: Reason },
     /// The run failed.
     Failed(RunError<F>),
 }
@@ -445,7 +459,7 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
     /// transaction has had its share (hazards 46 and 50: the bound is a fallback, not an error).
     fn again(&self, index: u32, incarnation: u32) {
         if incarnation >= self.max_incarnations {
-            self.end(End::Incarnations { index });
+            self.end(End::Sequential { reason: Reason::Incarnations { index } });
         } else {
             self.scheduler.give_back(index);
         }
@@ -463,7 +477,7 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
     /// voice while the settler is still at work: after a stop nothing goes on.
     fn end(&self, end: End<V::Fatal>) {
         let mut current = self.end.lock();
-        if matches!(*current, None | Some(End::Incarnations { .. })) {
+        if matches!(*current, None | Some(End::Sequential { .. })) {
             *current = Some(end);
         }
         drop(current);

@@ -38,6 +38,22 @@ impl Pool {
         self.workers
     }
 
+    /// Does two things that are independent of each other: `first` on the calling thread, `second` on another worker if
+    /// there is one. Returns when both are done.
+    pub fn join<A: Send, B: Send>(
+        &self,
+        first: impl FnOnce() -> A,
+        second: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let Some(threads) = self.threads.as_ref() else { return (first(), second()) };
+        let mut done = None;
+        let first = threads.in_place_scope(|scope: &Scope<'_>| {
+            scope.spawn(|_| done = Some(second()));
+            first()
+        });
+        (first, done.expect("the scope waits for what it spawned, and passes its panics on"))
+    }
+
     /// Calls `task(0), ..., task(workers - 1)` at once, number 0 on the calling thread, and returns when all have.
     pub(crate) fn on_each(&self, workers: usize, task: impl Fn(u32) + Sync) {
         debug_assert!(workers <= self.workers, "more workers than threads");

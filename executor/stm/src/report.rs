@@ -94,6 +94,11 @@ pub enum Reason {
         /// Index of the transaction.
         index: u32,
     },
+    /// Too many transactions had to be executed again: the block is mostly a chain.
+    Conflicts {
+        /// Index of the last transaction that settled before the decision.
+        index: u32,
+    },
 }
 
 impl<L> Report<L> {

@@ -66,7 +66,13 @@ fn property(shape: Shape, transactions: u64) {
         let block = generator.block(shape, count);
         for workers in [1, 2, 3, 4, 8] {
             let max_incarnations = [1, 2, 16, 1000][(seed % 4) as usize];
-            let options = Options { workers, max_incarnations, min_parallel_transactions: 0 };
+            let conflict_sample = [0, 1, 4, 32][(seed / 4 % 4) as usize];
+            let options = Options {
+                workers,
+                max_incarnations,
+                conflict_sample,
+                min_parallel_transactions: 0,
+            };
             for _ in 0..rounds {
                 let what =
                     format!("shape {shape:?}, {options:?}, replay with WEFT_STM_SEED={seed}");
@@ -124,8 +130,12 @@ fn tiny_blocks_survive_many_schedules() {
         for shape in Shape::ALL {
             let mut generator = Generator::new(seed);
             let block = generator.block(shape, 5);
-            let options =
-                Options { workers: 4, max_incarnations: 1000, min_parallel_transactions: 0 };
+            let options = Options {
+                workers: 4,
+                max_incarnations: 1000,
+                conflict_sample: 0,
+                min_parallel_transactions: 0,
+            };
             let what = format!("five transactions of shape {shape:?}, seed {seed}");
             expect_equal(&block, &options, &what);
         }

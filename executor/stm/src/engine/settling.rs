@@ -5,7 +5,7 @@
 
 use crate::error::RunError;
 use crate::memory::Finding;
-use crate::report::Log;
+use crate::report::{Log, Reason};
 use crate::settle::{Settle, Settled, Verdict};
 use crate::sync::{MutexGuard, Ordering};
 use crate::vm::Vm;
@@ -17,6 +17,8 @@ pub(super) struct Settler<'a, S> {
     pub(super) settle: &'a mut S,
     /// For each settled transaction the incarnation that settled, and whether it was skipped.
     pub(super) settled: Vec<(u32, bool)>,
+    /// Transactions of the current sample that were executed more than once.
+    pub(super) repeated: u32,
 }
 
 /// What the check before settling found.
@@ -158,7 +160,19 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         self.validate(log, stale);
         if next as usize == self.slots.len() {
             self.end(End::Complete);
+        } else if self.is_chain(settler, next, incarnation) {
+            self.end(End::Sequential { reason: Reason::Conflicts { index } });
         }
         true
+    }
+
+    /// Counts a settled transaction, and says at the end of a sample whether going on in parallel is worth it. Only counts
+    /// decide; they depend on the schedule, and the result does not depend on the decision.
+    fn is_chain(&self, settler: &mut Settler<'_, S>, settled: u32, incarnation: u32) -> bool {
+        settler.repeated += u32::from(incarnation > 0);
+        if self.conflict_sample == 0 || !settled.is_multiple_of(self.conflict_sample) {
+            return false;
+        }
+        std::mem::take(&mut settler.repeated) >= self.conflict_sample.div_ceil(2)
     }
 }

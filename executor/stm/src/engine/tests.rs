@@ -106,7 +106,7 @@ fn include_all() -> Judge<impl FnMut(u32) -> Verdict> {
 }
 
 fn options(workers: usize) -> Options {
-    Options { workers, ..Options::default() }
+    Options { workers, conflict_sample: 0, ..Options::default() }
 }
 
 /// Runs the block on `workers` workers and returns the outputs in block order.
@@ -325,6 +325,25 @@ fn a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run() {
     assert_eq!(fallback.reason, Reason::Incarnations { index: 1 });
     assert!(fallback.from <= 1);
     assert_eq!(outcome(&report, 1, 1), &Outcome::Settled);
+}
+
+#[test]
+fn a_block_that_is_mostly_a_chain_goes_on_sequentially_and_an_independent_one_does_not() {
+    let script = second_runs_first(|view| result(see(view, "x")?, []));
+    let options = Options { conflict_sample: 1, ..options(2) };
+    let mut bodies = script.bodies;
+    bodies.push(body(|view| result(see(view, "other")?, [])));
+    let script = Script { bodies };
+    let mut judge = include_all();
+    let report = run(&Pool::new(2).unwrap(), &script, &mut judge, &options).unwrap();
+    assert_eq!(judge.outputs, [(0, 0), (1, 1), (2, 0)]);
+    let fallback = report.sequential.expect("the second transaction was executed twice");
+    assert_eq!((fallback.from, fallback.reason), (2, Reason::Conflicts { index: 1 }));
+
+    let bodies = (0..300).map(|_| body(|_| result(0, [("fees", Write::Add(3))])));
+    let script = Script { bodies: bodies.collect() };
+    let report = run(&Pool::new(2).unwrap(), &script, &mut include_all(), &options).unwrap();
+    assert_eq!(report.sequential, None);
 }
 
 #[test]
