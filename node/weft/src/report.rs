@@ -150,10 +150,7 @@ mod tests {
                 .map(|i| TransactionAccess {
                     gas_used: 50_000,
                     reads: (i > 0 && i <= dependents)
-                        .then_some(ReadAccess {
-                            location,
-                            from: Writer::Transaction(TxIndex(i - 1)),
-                        })
+                        .then(|| ReadAccess { location, from: Writer::Transaction(TxIndex(i - 1)) })
                         .into_iter()
                         .collect(),
                     writes: vec![],
