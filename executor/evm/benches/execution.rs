@@ -21,6 +21,10 @@ use std::sync::Arc;
 use weft_evm::{Executor, MemoryState};
 use weft_types::{ChainParams, Header, RecoveredTransaction, Round, StateReader, Transaction};
 
+/// The allocator of the node's binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONTRACT: Address = Address::repeat_byte(0xa1);
 const TRANSACTIONS: u64 = 1_000;
 

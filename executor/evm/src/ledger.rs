@@ -24,6 +24,11 @@ impl<'b> Ledger<'b> {
         Self { base, values: HashMap::default(), codes: BTreeMap::new() }
     }
 
+    /// Makes room for so many more changed locations.
+    pub(crate) fn reserve(&mut self, locations: usize) {
+        self.values.reserve(locations);
+    }
+
     /// The value of a location now.
     pub(crate) fn value(&self, location: &Location) -> Result<Value, StateError> {
         match self.values.get(location) {

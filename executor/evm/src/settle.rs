@@ -12,7 +12,7 @@ use crate::value::Change;
 use crate::vm::{BlockVm, change_of};
 use alloy_consensus::{Receipt as PlainReceipt, Transaction as _, TxReceipt as _, TxType};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::map::HashMap;
+use alloy_primitives::map::{DefaultHashBuilder, HashMap};
 use std::sync::Arc;
 use weft_stm::{Settle, Settled, Verdict, Write};
 use weft_types::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX, TRANSACTION_BYTES_MAX};
@@ -23,6 +23,9 @@ use weft_types::{
 
 /// Bytes of a body kept free for framing and for the system calls' part of the access list.
 const BODY_RESERVE_BYTES: usize = 256 * 1024;
+
+/// Locations of its own that a transaction is expected to change; a plain transfer has three.
+const CHANGES_EXPECTED: usize = 4;
 
 /// Bytes of framing around one transaction in a body.
 const FRAMING_BYTES: usize = 8;
@@ -71,8 +74,9 @@ impl<'b> Settler<'b> {
         candidates: &'b [Arc<RecoveredTransaction>],
         policy: Policy,
         gas_limit: u64,
-        (ledger, recorder): (Ledger<'b>, Recorder),
+        (mut ledger, recorder): (Ledger<'b>, Recorder),
     ) -> Self {
+        ledger.reserve(CHANGES_EXPECTED * candidates.len());
         Self {
             base,
             candidates,
@@ -87,7 +91,10 @@ impl<'b> Settler<'b> {
             skipped: Vec::new(),
             included: Vec::with_capacity(candidates.len()),
             failure: None,
-            last_writer: HashMap::default(),
+            last_writer: HashMap::with_capacity_and_hasher(
+                CHANGES_EXPECTED * candidates.len(),
+                DefaultHashBuilder::default(),
+            ),
         }
     }
 

@@ -82,7 +82,7 @@ pub fn run<V: Vm, S: Settle<V> + Send>(
     let started = Instant::now();
     let engine = Engine {
         vm,
-        memory: Memory::new(),
+        memory: Memory::new(transactions),
         scheduler: Scheduler::new(transactions),
         slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
         frontier: CachePadded::new(AtomicU32::new(0)),

@@ -53,6 +53,9 @@ struct Entry<V: Vm + ?Sized> {
 /// a fold over all that is not settled, which is long when the worker with the lowest transaction has lost its core.
 const FOLD_KEPT: usize = 16;
 
+/// Locations of its own that a transaction is expected to bring; a plain transfer has five. Saves growing under the lock.
+const LOCATIONS_EXPECTED: usize = 5;
+
 /// Why a location has no value yet for some transaction.
 #[derive(Debug)]
 pub(crate) enum Obstacle<F> {
@@ -131,9 +134,9 @@ fn resolve<'c, V: Vm + ?Sized>(
 }
 
 impl<V: Vm + ?Sized> Memory<V> {
-    /// Empty memory.
-    pub(crate) fn new() -> Self {
-        Self { chains: sharded_map() }
+    /// Empty memory for a block of so many transactions.
+    pub(crate) fn new(transactions: u32) -> Self {
+        Self { chains: sharded_map(LOCATIONS_EXPECTED * transactions as usize) }
     }
 
     /// The value of `location` that transaction `index` sees; `None` when it is the one from before the block and nobody
@@ -382,6 +385,10 @@ impl<V: Vm + ?Sized> Chain<V> {
         match self.entries.binary_search_by_key(&new.index, |entry| entry.index) {
             Err(at) => {
                 let visible = !new.estimate;
+                if self.entries.is_empty() {
+                    // Most locations have one writer.
+                    self.entries.reserve_exact(1);
+                }
                 self.entries.insert(at, new);
                 self.forget_folds(at);
                 visible

@@ -35,8 +35,10 @@ pub(crate) fn run_for<V: Vm, S: Settle<V>>(
 ) -> Result<Report<V::Location>, RunError<V::Fatal>> {
     let started = Instant::now();
     let mut log = Log::new(started, 0);
-    let mut settled = Vec::new();
-    continue_from(vm, settle, 0, Values::<V>::default(), &|_| 0, &mut log, &mut settled)?;
+    let mut settled = Vec::with_capacity(vm.transactions() as usize);
+    let mut values = Values::<V>::default();
+    values.reserve(4 * vm.transactions() as usize);
+    continue_from(vm, settle, 0, values, &|_| 0, &mut log, &mut settled)?;
     let (incarnations, validations) = merge(vec![log], &settled);
     Ok(Report {
         transactions: vm.transactions(),

@@ -20,8 +20,12 @@ pub(crate) type ShardedMap<K, V> = dashmap::DashMap<K, V, RandomState>;
 /// A map of one owner, with a hasher keyed in the same way.
 pub(crate) type OwnedMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
-/// An empty map with a number of shards that keeps workers out of each other's way.
-pub(crate) fn sharded_map<K: Eq + std::hash::Hash, V>() -> ShardedMap<K, V> {
+/// An empty map with room for `capacity` keys and a number of shards that keeps workers out of each other's way.
+pub(crate) fn sharded_map<K: Eq + std::hash::Hash, V>(capacity: usize) -> ShardedMap<K, V> {
     const SHARDS: usize = 128;
-    dashmap::DashMap::with_hasher_and_shard_amount(RandomState::default(), SHARDS)
+    dashmap::DashMap::with_capacity_and_hasher_and_shard_amount(
+        capacity,
+        RandomState::default(),
+        SHARDS,
+    )
 }

@@ -8,7 +8,7 @@ const X: u64 = 1;
 /// Memory and a machine whose register `X` starts at 0.
 fn memory() -> (Memory<Toy>, Toy) {
     let vm = (0..).map(|seed| Toy::new(Vec::new()).with_seed(seed)).find(|vm| vm.initial(X) == 0);
-    (Memory::new(), vm.expect("some seed gives 0"))
+    (Memory::new(60), vm.expect("some seed gives 0"))
 }
 
 /// What transaction `index` sees.
