@@ -17,7 +17,8 @@
 //!    settled, and all observations hold on the settled values, the transaction is handed to [`Settle::settle`], and its
 //!    writes are folded into the settled values (or, if skipped, removed).
 //! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. If a transaction needs too
-//!    many incarnations, the calling thread finishes the block sequentially, on the settled values.
+//!    many incarnations, or half of a sample of settled transactions was executed more than once, the calling thread
+//!    finishes the block sequentially, on the settled values.
 //!
 //! # Terms
 //!

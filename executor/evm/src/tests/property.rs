@@ -248,6 +248,7 @@ fn world_of(coinbase: u8) -> World {
 
 /// As many cases as `PROPTEST_CASES` says, else few enough for every day. A failure prints its shrunk input and the
 /// command that replays it: the seed is chosen here and told, not hidden in the runner.
+#[expect(clippy::print_stdout, reason = "shown with a failing test only")]
 fn settings() -> ProptestConfig {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let cases = number("PROPTEST_CASES").map_or(48, |cases| cases as u32);
