@@ -1,5 +1,7 @@
 //! The main job, seen by strangers: viem, ethers and cast against a devnet of four validators.
 
+#![allow(clippy::print_stdout)] // what was measured is part of the report
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};

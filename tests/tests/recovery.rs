@@ -1,5 +1,7 @@
 //! Four validators as processes: one is killed under load, then all of them.
 
+#![allow(clippy::print_stdout)] // what was measured is part of the report
+
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

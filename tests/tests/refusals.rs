@@ -1,5 +1,7 @@
 //! Bad input from a person: what the program says, and with which code it ends.
 
+#![allow(clippy::print_stdout)] // what was measured is part of the report
+
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;

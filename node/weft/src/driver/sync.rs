@@ -153,14 +153,14 @@ impl Driver {
             self.sync.asked = None;
         }
         let (head, now) = (self.head.block.height().0, Instant::now());
-        let mut next = blocks.first().map_or(u64::MAX, |block| block.certificate.height.0);
-        if next > head + 1 {
+        let first = blocks.first().map_or(u64::MAX, |block| block.certificate.height.0);
+        if first > head + 1 {
             // It has nothing for us, failed, or no longer keeps what we need.
             return self.sync.peer_failed(peer, now);
         }
-        for block in blocks.into_iter().take(BATCH as usize) {
+        for (height, block) in (first..).zip(blocks.into_iter().take(BATCH as usize)) {
             let certificate = &block.certificate;
-            let proven = certificate.height.0 == next
+            let proven = certificate.height.0 == height
                 && alloy_primitives::keccak256(&block.header) == certificate.block
                 && certificate.verify(&self.parts.validators, &self.parts.genesis_hash).is_ok();
             if !proven {
@@ -168,10 +168,9 @@ impl Driver {
                 self.sync.peer_failed(peer, now);
                 break;
             }
-            if next > head {
-                self.sync.queue.insert(next, (peer, block));
+            if height > head {
+                self.sync.queue.insert(height, (peer, block));
             }
-            next += 1;
         }
         self.commit_synced();
     }
