@@ -119,6 +119,12 @@ impl Consensus {
         self.effects.remembered.extend(verified);
     }
 
+    /// Keeps the key from signing below `height`: for a validator that finds out only after it has
+    /// synced that it may have signed before.
+    pub fn sign_not_before(&mut self, height: Height) {
+        self.sign_from = self.sign_from.max(height);
+    }
+
     /// Takes one input and returns what must be done, in this order.
     pub fn step(&mut self, input: Input) -> Vec<Output> {
         if self.halted {

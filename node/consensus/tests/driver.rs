@@ -216,6 +216,17 @@ fn below_its_first_signing_height_a_validator_only_follows() {
 }
 
 #[test]
+fn a_validator_told_to_wait_does_not_sign_either() {
+    let chain = Chain::new();
+    let mut node = chain.node(0, None);
+    node.sign_not_before(Height(2));
+    // A lower height changes nothing.
+    node.sign_not_before(Height(1));
+    let outputs = feed(&mut node, vec![start(vec![]), chain.proposal(), chain.value(true)]);
+    assert!(published(&outputs).is_empty());
+}
+
+#[test]
 fn what_comes_before_the_first_height_is_kept_for_it() {
     let chain = Chain::new();
     let mut node = chain.node(0, None);

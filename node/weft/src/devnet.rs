@@ -15,7 +15,7 @@ use crate::report::BlockReport;
 use crate::testnet::{new_signing_key, validators};
 use ed25519_dalek::SigningKey;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weft_evm::Executor;
@@ -60,7 +60,7 @@ struct Network {
 /// Opens the validators' homes, or makes them in a new folder.
 fn open_homes(args: &DevnetArgs, folder: &Path) -> Result<Network, Failure> {
     let accounts = derive(&args.mnemonic, args.accounts)?;
-    let first = Home::new(folder.join("validator0"));
+    let first = validator_home(folder, 0);
     if !first.genesis().exists() {
         make_homes(args, folder, &accounts)?;
     }
@@ -68,7 +68,7 @@ fn open_homes(args: &DevnetArgs, folder: &Path) -> Result<Network, Failure> {
     let count = genesis.validators.len();
     let mut homes = Vec::with_capacity(count);
     for index in 0..count {
-        let home = Home::new(folder.join(format!("validator{index}")));
+        let home = validator_home(folder, index);
         let key = keys::read_validator_key(&home.validator_key())?;
         homes.push((home, key));
     }
@@ -86,7 +86,7 @@ fn make_homes(args: &DevnetArgs, folder: &Path, accounts: &[FundedAccount]) -> R
         Failure::new(ExitStatus::Config, "this chain cannot be").fact("cause", error)
     })?;
     for (index, key) in keys.iter().enumerate() {
-        let home = Home::new(folder.join(format!("validator{index}")));
+        let home = validator_home(folder, index);
         home.create(&Config::default(), &spec, Some(key))?;
     }
     Ok(())
@@ -165,8 +165,7 @@ fn free_port() -> Result<u16, Failure> {
         })
 }
 
-/// Folder of one validator's home, for those who look at a stopped devnet.
-#[must_use]
-pub fn validator_home(folder: &Path, index: usize) -> PathBuf {
-    folder.join(format!("validator{index}"))
+/// The home of one validator.
+fn validator_home(folder: &Path, index: usize) -> Home {
+    Home::new(folder.join(format!("validator{index}")))
 }

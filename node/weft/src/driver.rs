@@ -99,6 +99,8 @@ pub struct DriverParts {
     pub consensus: Consensus,
     /// Durable log of the consensus.
     pub log: ConsensusLog,
+    /// Nothing was ever signed or decided with this log.
+    pub log_is_fresh: bool,
     /// Synced writes, or left to the operating system.
     pub log_sync: bool,
     /// Shared with the execution thread.

@@ -181,7 +181,9 @@ fn start_threads(
             .map_or(Address::ZERO, |key| default_fee_recipient(&key.verifying_key().to_bytes()))
     });
     let decided = store.head().block.height();
-    let guard = log.guard().map_err(|error| damaged(&home.consensus(), &error.to_string()))?;
+    let unreadable = |error: LogError| damaged(&home.consensus(), &error.to_string());
+    let guard = log.guard().map_err(unreadable)?;
+    let log_is_fresh = log.is_fresh().map_err(unreadable)?;
     let params = genesis.params.clone();
     let ready = Arc::clone(&pool);
     let chain = Arc::new(Chain::new(store, executor, pool, params, fee_recipient));
@@ -198,6 +200,7 @@ fn start_threads(
     let driver = Driver::new(DriverParts {
         consensus: Consensus::new(consensus, decided, guard),
         log,
+        log_is_fresh,
         log_sync: config.consensus.log_sync == LogSync::Always,
         chain,
         jobs,

@@ -73,6 +73,12 @@ impl Driver {
         if !replay.is_empty() {
             tracing::info!(%height, entries = replay.len(), "replaying the consensus log");
         }
+        // A log without a past on a chain that has one: this key may have signed for this height
+        // in an earlier life of the home. It signs again when that height is decided.
+        if std::mem::take(&mut self.parts.log_is_fresh) && self.head.block.height().0 > 0 {
+            tracing::warn!(from = %height.next(), "joined late: signing starts with the next height");
+            self.parts.consensus.sign_not_before(height.next());
+        }
         self.phase = Phase::Running;
         self.publish_working_height();
         self.step(Input::StartHeight { height, replay });
