@@ -157,6 +157,18 @@ fn a_killed_validator_catches_up_and_four_killed_ones_lose_nothing() {
     }
     println!("{} acknowledged transactions survived", acknowledged.len());
 
+    // One loses its whole home but its keys: it syncs, and does not sign for the height it joins at.
+    net.nodes[3].kill();
+    for folder in ["db", "consensus"] {
+        std::fs::remove_dir_all(net.home(3).join(folder)).unwrap();
+    }
+    net.nodes[3] = net.node(3);
+    let target = net.rpc[0].height().unwrap() + 3;
+    for rpc in &net.rpc {
+        rpc.wait_for_height(target, PATIENCE);
+    }
+    assert!(net.logs().contains("joined late"), "{}", net.logs());
+
     for node in &mut net.nodes {
         let (code, _) = node.interrupt();
         assert_eq!(code, Some(0));
