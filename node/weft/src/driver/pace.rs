@@ -74,8 +74,10 @@ impl Driver {
             tracing::info!(%height, entries = replay.len(), "replaying the consensus log");
         }
         // A log without a past on a chain that has one: this key may have signed for this height
-        // in an earlier life of the home. It signs again when that height is decided.
-        if std::mem::take(&mut self.parts.log_is_fresh) && self.head.block.height().0 > 0 {
+        // in an earlier life of the home. It signs again when that height is decided. (A new chain
+        // may hand its first block to a slow validator: one height is no past.)
+        if self.parts.log_is_fresh && self.head.block.height().0 > 1 {
+            self.parts.log_is_fresh = false;
             tracing::warn!(from = %height.next(), "joined late: signing starts with the next height");
             self.parts.consensus.sign_not_before(height.next());
         }

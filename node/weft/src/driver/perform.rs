@@ -66,7 +66,11 @@ impl Driver {
             Output::Restream { height, round, valid_round, proposer, block } => {
                 self.restream(height, round, valid_round, proposer, block);
             }
-            Output::Decide { certificate } => self.on_decided(certificate),
+            Output::Decide { certificate } => {
+                // It has taken part since the chain began, or since it joined.
+                self.parts.log_is_fresh = false;
+                self.on_decided(certificate);
+            }
             Output::StartedRound { height, round, proposer, .. } => {
                 tracing::debug!(%height, %round, %proposer, "round started");
                 self.parts.network.works_on(height, round);
