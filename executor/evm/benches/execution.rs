@@ -199,7 +199,7 @@ fn execution(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let run = executor.build(
                         &load.header,
-                        load.transactions.clone(),
+                        &load.transactions,
                         &load.state,
                         &load.params,
                     );

@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let payment = Arc::new(RecoveredTransaction::new_unchecked(signed, alice));
 
     let executor = Executor::new(0);
-    let built = executor.build(&header, vec![payment], &state, &params)?;
+    let built = executor.build(&header, &[payment], &state, &params)?;
     assert_eq!(built.gas_used, 21_000);
     assert_eq!(built.diff.accounts.iter().filter(|change| change.before.is_none()).count(), 2);
 

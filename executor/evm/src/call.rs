@@ -3,6 +3,7 @@
 //! As in geth, a call pays for nothing that it does not name: without fee fields the gas price and the base fee are zero;
 //! nonce, sender code (EIP-3607) and the gas cap of EIP-7825 are not judged; the value must be covered by the balance.
 
+use crate::rules::Rules;
 use crate::base::{Base, CodeCache};
 use crate::environment::Environment;
 use crate::error::{CallError, Failure};
@@ -183,7 +184,7 @@ impl<'r> Simulation<'r> {
         state: &'r dyn StateReader,
         params: &ChainParams,
     ) -> Result<Self, CallError> {
-        let mut environment = Environment::new(header, params);
+        let mut environment = Environment::new(header, &Rules::weft(params));
         environment.cfg.tx_gas_limit_cap = Some(u64::MAX);
         environment.cfg.disable_nonce_check = true;
         let dynamic =

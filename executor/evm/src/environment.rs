@@ -1,5 +1,6 @@
 //! What a transaction sees around it: chain rules, block, and itself in the machine's terms.
 
+use crate::rules::Rules;
 use alloy_consensus::Transaction as _;
 use alloy_consensus::Typed2718;
 use alloy_primitives::{Address, B256, U256};
@@ -7,9 +8,8 @@ use revm::context::either::Either;
 use revm::context::transaction::{RecoveredAuthority, RecoveredAuthorization};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
-use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
 use revm::primitives::hardfork::SpecId;
-use weft_types::{ChainParams, Header, RecoveredTransaction};
+use weft_types::{Header, RecoveredTransaction};
 
 /// The rules of chain blocks.
 pub(crate) const SPEC: SpecId = SpecId::OSAKA;
@@ -23,9 +23,14 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// The environment that a header gives its transactions.
-    pub(crate) fn new(header: &Header, params: &ChainParams) -> Self {
-        let mut cfg = CfgEnv::new_with_spec(SPEC);
-        cfg.chain_id = params.chain_id;
+    pub(crate) fn new(header: &Header, rules: &Rules) -> Self {
+        let mut cfg = CfgEnv::new_with_spec(rules.spec);
+        cfg.chain_id = rules.chain_id;
+        cfg.max_blobs_per_tx = rules.blobs_per_transaction_max;
+        cfg.blob_base_fee_update_fraction = Some(rules.blob_base_fee_update_fraction);
+        if let Some(params) = &rules.gas_params {
+            cfg.set_gas_params(params.clone());
+        }
         let block = BlockEnv {
             number: U256::from(header.number),
             beneficiary: header.beneficiary,
@@ -36,7 +41,7 @@ impl Environment {
             prevrandao: Some(header.mix_hash),
             blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(
                 header.excess_blob_gas.unwrap_or_default(),
-                BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE,
+                rules.blob_base_fee_update_fraction,
             )),
             slot_num: 0,
         };

@@ -6,9 +6,11 @@ use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::Ledger;
 use crate::profile::profile_of;
+use crate::rules::Rules;
 use crate::settle::{Outcome, Policy, Settler};
 use crate::system;
 use crate::vm::BlockVm;
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
 use std::sync::Arc;
 use weft_stm::{Options, Pool, run, run_sequential};
@@ -59,7 +61,9 @@ pub struct Executed {
     pub logs_bloom: Bloom,
     /// Merkle-Patricia root over the receipts.
     pub receipts_root: B256,
-    /// EIP-7685 hash of the requests that the block makes.
+    /// EIP-7685 requests that the block makes, each with its type in front, ascending by type.
+    pub requests: Vec<Bytes>,
+    /// EIP-7685 hash of the requests.
     pub requests_hash: B256,
     /// RLP of the block access list (EIP-7928).
     pub access_list: Bytes,
@@ -67,17 +71,64 @@ pub struct Executed {
     pub access_list_hash: B256,
     /// Who read and wrote what; equal on every node.
     pub access_record: AccessRecord,
+    /// Accounts whose storage before the block is gone (self-destruct before Cancun), ascending: apply this before `diff`,
+    /// whose slots are those written afterwards.
+    pub wiped: Vec<Address>,
     /// The net change to the parent state.
     pub diff: StateDiff,
     /// How this run went; local.
     pub profile: RunProfile,
 }
 
-/// How to run the transactions.
+/// One block to execute. Header fields that are results of execution (roots, bloom, gas used) are not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockInput<'a> {
+    /// The block's environment.
+    pub header: &'a Header,
+    /// The transactions, or candidates, in order.
+    pub transactions: &'a [Arc<RecoveredTransaction>],
+    /// Headers of the ommers, for the block rewards before the Merge.
+    pub ommers: &'a [Header],
+    /// Withdrawals (EIP-4895).
+    pub withdrawals: &'a [Withdrawal],
+    /// The rules that it is under.
+    pub rules: &'a Rules,
+}
+
+/// How to execute a block. The results of all modes are equal, where the block is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Schedule {
-    Parallel,
-    Sequential,
+pub enum Mode<'a> {
+    /// In parallel; transactions that are invalid or find no room are left out.
+    Build,
+    /// In parallel; one that is invalid makes the block invalid.
+    Verify,
+    /// With a block access list (RLP): no speculation; a list that is not what execution gives makes the block invalid.
+    WithList(&'a [u8]),
+    /// One after the other, by code of its own: what the other modes are held against.
+    Oracle,
+}
+
+/// What to compute besides receipts and the net change. What is left out is empty in [`Executed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// `access_list` and `access_list_hash`.
+    pub access_list: bool,
+    /// `access_record`.
+    pub access_record: bool,
+    /// `receipts_root` and `logs_bloom`.
+    pub receipts_root: bool,
+    /// `profile.incarnations`; without it the profile has counts only.
+    pub incarnations: bool,
+}
+
+impl Products {
+    /// Everything that a node keeps of a block.
+    pub const ALL: Self =
+        Self { access_list: true, access_record: true, receipts_root: true, incarnations: true };
+
+    /// Receipts and the net change alone.
+    pub const NONE: Self =
+        Self { access_list: false, access_record: false, receipts_root: false, incarnations: false };
 }
 
 impl Executor {
@@ -111,11 +162,13 @@ impl Executor {
     pub fn build(
         &self,
         header: &Header,
-        candidates: Vec<Arc<RecoveredTransaction>>,
+        candidates: &[Arc<RecoveredTransaction>],
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
-        self.execute(header, &candidates, &**state, params, Policy::Skip, Schedule::Parallel)
+        let rules = Rules::weft(params);
+        let block = BlockInput::of_chain(header, candidates, &rules);
+        self.execute(&block, state, Mode::Build, Products::ALL)
     }
 
     /// Executes a proposed block and compares everything but the state root with its header.
@@ -141,19 +194,11 @@ impl Executor {
                 return Err(ExecutionError::Invalid { index: None, reason });
             }
         }
-        let executed = self.execute(
-            header,
-            transactions,
-            &**state,
-            params,
-            Policy::Reject,
-            Schedule::Parallel,
-        )?;
+        let rules = Rules::weft(params);
+        let block = BlockInput::of_chain(header, transactions, &rules);
+        let mode = access_list.map_or(Mode::Verify, Mode::WithList);
+        let executed = self.execute(&block, state, mode, Products::ALL)?;
         compare(header, &executed)?;
-        if access_list.is_some_and(|list| list != executed.access_list.as_ref()) {
-            let reason = "access list differs from the one that execution gives".to_owned();
-            return Err(ExecutionError::Invalid { index: None, reason });
-        }
         Ok(executed)
     }
 
@@ -169,20 +214,31 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
-        self.execute(header, transactions, &**state, params, Policy::Reject, Schedule::Sequential)
+        let rules = Rules::weft(params);
+        let block = BlockInput::of_chain(header, transactions, &rules);
+        self.execute(&block, state, Mode::Oracle, Products::ALL)
     }
 
-    fn execute(
+    /// Executes a block on the state of its parent, `state`, and compares nothing with the header.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]; see [`ExecutionError::is_verdict`] for whether the block is invalid.
+    pub fn execute(
         &self,
-        header: &Header,
-        candidates: &[Arc<RecoveredTransaction>],
-        state: &dyn StateReader,
-        params: &ChainParams,
-        policy: Policy,
-        schedule: Schedule,
+        block: &BlockInput<'_>,
+        state: &Arc<dyn StateReader>,
+        mode: Mode<'_>,
+        products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let environment = Environment::new(header, params);
-        let base = Base::new(state, header, &self.codes);
+        let _ = products;
+        let (header, candidates) = (block.header, block.transactions);
+        let (policy, sequential) = match mode {
+            Mode::Build => (Policy::Skip, false),
+            Mode::Verify | Mode::WithList(_) => (Policy::Reject, false),
+            Mode::Oracle => (Policy::Reject, true),
+        };
+        let environment = Environment::new(header, block.rules);
+        let base = Base::new(&**state, header, &self.codes);
         let mut ledger = Ledger::new(&base);
         let mut recorder = Recorder::default();
         system::before_transactions(&base, &environment, header, &mut ledger, &mut recorder)?;
@@ -191,9 +247,10 @@ impl Executor {
         let vm = BlockVm::new(&base, &environment, candidates);
         let mut settler =
             Settler::new(&base, candidates, policy, header.gas_limit, (ledger, recorder));
-        let report = match schedule {
-            Schedule::Parallel => run(&self.pool, &vm, &mut settler, &self.options),
-            Schedule::Sequential => run_sequential(&vm, &mut settler),
+        let report = if sequential {
+            run_sequential(&vm, &mut settler)
+        } else {
+            run(&self.pool, &vm, &mut settler, &self.options)
         };
         if let Some(failure) = settler.failure.take() {
             return Err(failure);
@@ -202,7 +259,7 @@ impl Executor {
         let profile = profile_of(&report, &settler.included);
 
         let index = settler.included.len() as u64 + 1;
-        let requests_hash = system::after_transactions(
+        let requests = system::after_transactions(
             &base,
             &environment,
             index,
@@ -224,6 +281,12 @@ impl Executor {
         let whole = report.sequential.is_some_and(|fallback| fallback.from == 0);
         let ((access_list_hash, access_list), (receipts, (logs_bloom, receipts_root), diff)) =
             if whole { (list(), outcome()) } else { self.pool.join(list, outcome) };
+        if let Mode::WithList(list) = mode
+            && list != access_list.as_ref()
+        {
+            let reason = "access list differs from the one that execution gives".to_owned();
+            return Err(ExecutionError::Invalid { index: None, reason });
+        }
         Ok(Executed {
             transactions: included.iter().map(|i| Arc::clone(&candidates[*i as usize])).collect(),
             skipped,
@@ -231,13 +294,26 @@ impl Executor {
             logs_bloom,
             receipts_root,
             receipts,
-            requests_hash,
+            requests_hash: system::requests_hash(&requests),
+            requests: requests.into_iter().map(Bytes::from).collect(),
             access_list_hash,
             access_list,
             access_record: record,
+            wiped: Vec::new(),
             diff: diff?,
             profile,
         })
+    }
+}
+
+impl<'a> BlockInput<'a> {
+    /// A block of a Weft chain: no ommers, no withdrawals.
+    fn of_chain(
+        header: &'a Header,
+        transactions: &'a [Arc<RecoveredTransaction>],
+        rules: &'a Rules,
+    ) -> Self {
+        Self { header, transactions, ommers: &[], withdrawals: &[], rules }
     }
 }
 

@@ -58,6 +58,7 @@ mod ledger;
 mod machine;
 mod memory;
 mod profile;
+mod rules;
 mod settle;
 mod system;
 #[cfg(test)]
@@ -68,5 +69,8 @@ mod vm;
 
 pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};
 pub use error::{CallError, ExecutionError};
-pub use executor::{Executed, Executor, Skipped};
+pub use executor::{BlockInput, Executed, Executor, Mode, Products, Skipped};
 pub use memory::MemoryState;
+pub use revm::context_interface::cfg::{GasId, GasParams};
+pub use revm::primitives::hardfork::SpecId;
+pub use rules::Rules;

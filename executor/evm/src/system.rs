@@ -40,7 +40,7 @@ pub(crate) fn before_transactions(
     Ok(())
 }
 
-/// Runs the calls after the transactions, at access index `index`, and returns the requests hash (EIP-7685).
+/// Runs the calls after the transactions, at access index `index`, and returns the requests (EIP-7685).
 ///
 /// # Errors
 /// A verdict when a contract is missing or its call fails: EIP-7002 and EIP-7251 make the block invalid then.
@@ -50,7 +50,7 @@ pub(crate) fn after_transactions(
     index: u64,
     ledger: &mut Ledger<'_>,
     recorder: &mut Recorder,
-) -> Result<B256, ExecutionError> {
+) -> Result<Vec<Vec<u8>>, ExecutionError> {
     let calls = [
         (WITHDRAWAL_REQUEST_TYPE, WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, "EIP-7002"),
         (CONSOLIDATION_REQUEST_TYPE, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, "EIP-7251"),
@@ -76,11 +76,11 @@ pub(crate) fn after_transactions(
             requests.push([&[kind], output.as_ref()].concat());
         }
     }
-    Ok(requests_hash(&requests))
+    Ok(requests)
 }
 
 /// EIP-7685: `sha256(sha256(type ‖ data) ‖ ...)` over the requests that are not empty, ascending by type.
-fn requests_hash(requests: &[Vec<u8>]) -> B256 {
+pub(crate) fn requests_hash(requests: &[Vec<u8>]) -> B256 {
     let crypto = revm::precompile::crypto();
     let hashes: Vec<u8> = requests.iter().flat_map(|request| crypto.sha256(request)).collect();
     B256::from(crypto.sha256(&hashes))

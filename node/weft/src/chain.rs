@@ -129,7 +129,7 @@ impl Chain {
         let candidates = self.pool.best(base_fee, self.params.gas_limit);
         let mut executed = self
             .executor
-            .build(&environment, candidates, &head.state, &self.params)
+            .build(&environment, &candidates, &head.state, &self.params)
             .map_err(prepare_error)?;
         self.drop_invalid(&executed.skipped);
         let started = Instant::now();

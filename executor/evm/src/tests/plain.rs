@@ -1,6 +1,7 @@
 //! The independent oracle: a plain revm loop with revm's own database, instructions, handler and access-list builder.
 
 use super::world::{World, assert_same};
+use crate::rules::Rules;
 use crate::environment::{Environment, transaction_environment};
 use crate::{Executed, Executor, MemoryState};
 use alloy_eip7928::BlockAccessIndex;
@@ -53,7 +54,7 @@ impl DatabaseRef for Reader {
 
 /// Runs the transactions in a plain loop and holds `executed` against it.
 fn compare_with_plain_loop(world: &World, executed: &Executed) {
-    let Environment { cfg, block } = Environment::new(&world.header, &world.params);
+    let Environment { cfg, block } = Environment::new(&world.header, &Rules::weft(&world.params));
     let mut evm = Context::mainnet()
         .with_cfg(cfg)
         .with_block(block)

@@ -127,7 +127,7 @@ impl World {
         executor: &Executor,
         candidates: &[Arc<RecoveredTransaction>],
     ) -> Result<Executed, ExecutionError> {
-        executor.build(&self.header, candidates.to_vec(), &self.reader(), &self.params)
+        executor.build(&self.header, candidates, &self.reader(), &self.params)
     }
 
     /// Executes sequentially.

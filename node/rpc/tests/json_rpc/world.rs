@@ -192,7 +192,7 @@ impl Chain {
         let fees = Address::repeat_byte(0xfe);
         let env = next_header(parent, head.block.hash(), params, Round(0), fees, now);
         let wanted = candidates.len();
-        let executed = self.executor.build(&env, candidates, &head.state, params).unwrap();
+        let executed = self.executor.build(&env, &candidates, &head.state, params).unwrap();
         assert_eq!(executed.transactions.len(), wanted, "{:?}", executed.skipped);
         let tree = head.tree.apply(&executed.diff);
         let block = executed.seal(env, tree.root());

@@ -1,0 +1,1 @@
+//! Judges the executor by foreign Ethereum blocks: real ones and test suites.
