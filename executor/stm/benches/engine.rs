@@ -20,7 +20,7 @@ struct Count(u64);
 
 impl Settle<Toy> for Count {
     fn settle(&mut self, _: u32, settled: Settled<'_, Toy>) -> Verdict {
-        let Output { accumulator, verdict } = settled.output;
+        let Output { accumulator, verdict, .. } = settled.output;
         self.0 ^= accumulator;
         verdict
     }
@@ -71,7 +71,8 @@ fn engine(criterion: &mut Criterion) {
         );
         for workers in [1, 2, 4] {
             let pool = Pool::new(workers).expect("threads start");
-            let options = Options { workers, ..Options::default() };
+            let options =
+                Options { workers, oversubscribe: true, incarnations: false, ..Options::default() };
             let id = BenchmarkId::new("run", format!("shape={shape}/workers={workers}"));
             group.bench_function(id, |bencher| {
                 bencher.iter(|| {

@@ -16,19 +16,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::error::{RunError, panic_message};
-use crate::memory::{Finding, Memory, Stale};
+use crate::in_order::run_in_order;
+use crate::memory::{CellId, Finding, Memory, Stale};
+use crate::pace::{Pace, Step};
 use crate::pool::Pool;
 use crate::report::{Abort, Fallback, Log, Outcome, Reason, Report, merge, micros};
 use crate::scheduler::Scheduler;
-use crate::sequential::{continue_from, run_for};
 use crate::settle::Settle;
 use crate::sync::{AtomicU32, AtomicUsize, CachePadded, Mutex, Ordering};
-use crate::view::{Blocked, Observed, Until, View};
-use crate::vm::{Execution, Stop, Vm, Write};
+use crate::versions::Versions;
+use crate::view::{Blocked, Observed, Shared, Until, View};
+use crate::vm::{Execution, Field, Put, Stop, Vm};
 
 mod settling;
 
-use settling::Settler;
+use settling::{Settler, Throttle};
 
 #[cfg(test)]
 mod tests;
@@ -36,27 +38,36 @@ mod tests;
 /// How a run is to go. Nothing here changes its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Workers to use; at most as many as the pool has and as there are transactions. With one the block runs sequentially.
+    /// Workers to use; at most as many as the pool has and as there are transactions. With one the block runs in order.
     pub workers: usize,
-    /// Executions that one transaction may take, at least 1. When one needs more, the rest of the block runs sequentially.
+    /// Take part with more workers than the machine has cores. It is slower; tests find more schedules with it.
+    pub oversubscribe: bool,
+    /// Executions that one transaction may take, at least 1. When one needs more, the rest of the block runs in order.
     pub max_incarnations: u32,
-    /// After every so many settled transactions: if at least half of these had been executed more than once, the rest of
-    /// the block runs sequentially, because it is mostly a chain. 0 never does.
+    /// After every so many settled transactions: if there were at least half as many re-executions, the next transactions
+    /// are left to one worker, because they are mostly a chain; how many grows while it stays so. 0 never does.
     pub conflict_sample: u32,
-    /// Blocks with fewer transactions run sequentially.
+    /// Blocks with fewer transactions run in order.
     pub min_parallel_transactions: u32,
+    /// Note every execution with its times and its end, for [`Report::incarnations`].
+    pub incarnations: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             workers: usize::MAX,
+            oversubscribe: false,
             max_incarnations: 16,
-            conflict_sample: 32,
+            conflict_sample: 16,
             min_parallel_transactions: 2,
+            incarnations: true,
         }
     }
 }
+
+/// What a run leaves behind: its report, and everything that the settled transactions wrote.
+pub type Run<'v, V> = (Report<<V as Vm>::Location>, Versions<'v, V>);
 
 /// Runs a block on the workers of `pool`, handing the transactions to `settle` in block order.
 ///
@@ -65,75 +76,86 @@ impl Default for Options {
 /// # Errors
 /// When the machine fails, panics or breaks its contract on settled values, or the settler panics. The transactions
 /// settled before that stand.
-pub fn run<V: Vm, S: Settle<V> + Send>(
+pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     pool: &Pool,
-    vm: &V,
+    vm: &'v V,
     settle: &mut S,
     options: &Options,
-) -> Result<Report<V::Location>, RunError<V::Fatal>> {
+) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let transactions = vm.transactions();
-    let workers = options.workers.min(pool.workers()).min(transactions as usize);
-    if transactions < options.min_parallel_transactions {
-        return run_for(vm, settle, Reason::FewTransactions);
-    }
-    if workers <= 1 {
-        return run_for(vm, settle, Reason::OneWorker);
-    }
-    let started = Instant::now();
-    let engine = Engine {
-        vm,
-        memory: Memory::new(transactions),
-        scheduler: Scheduler::new(transactions),
-        slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
-        frontier: CachePadded::new(AtomicU32::new(0)),
-        settle_requests: CachePadded::new(AtomicUsize::new(0)),
-        settler: Mutex::new(Settler {
-            settle,
-            settled: Vec::with_capacity(transactions as usize),
-            repeated: 0,
-        }),
-        end: Mutex::new(None),
-        max_incarnations: options.max_incarnations.max(1),
-        conflict_sample: options.conflict_sample,
+    let cores = if options.oversubscribe { usize::MAX } else { pool.cores() };
+    let workers = options.workers.min(pool.workers()).min(transactions as usize).min(cores);
+    let reason = if transactions < options.min_parallel_transactions {
+        Some(Reason::FewTransactions)
+    } else if workers <= 1 {
+        Some(Reason::OneWorker)
+    } else {
+        None
     };
+    let started = Instant::now();
+    if let Some(reason) = reason {
+        return whole_in_order(vm, settle, options, (started, reason));
+    }
+    let engine = Engine::new(vm, settle, options);
     let logs = Mutex::new(Vec::with_capacity(workers));
     pool.on_each(workers, |worker| {
-        let log = engine.work(Log::new(started, worker));
+        let log = engine.work(Log::new(started, worker, options.incarnations), worker, None);
         logs.lock().push(log);
     });
-    let mut logs = logs.into_inner();
-    let Engine { memory, slots, settler, end, .. } = engine;
-    let Settler { settle, mut settled, .. } = settler.into_inner();
-    let mut sequential = None;
-    match end.into_inner().expect("workers return only once the run has ended") {
-        End::Failed(error) => return Err(error),
-        End::Stopped => {}
-        End::Complete => {
-            debug_assert!(memory.is_settled(), "no speculative write outlives the run");
+    engine.conclude(logs.into_inner(), (started, count(workers)), options)
+}
+
+/// As [`run`], on threads of its own whose every step `pace` decides.
+pub(crate) fn run_paced<'v, V: Vm, S: Settle<V> + Send>(
+    vm: &'v V,
+    settle: &mut S,
+    options: &Options,
+    pace: &dyn Pace,
+) -> Result<Run<'v, V>, RunError<V::Fatal>> {
+    let started = Instant::now();
+    let engine = Engine::new(vm, settle, options);
+    let logs = Mutex::new(Vec::with_capacity(options.workers));
+    std::thread::scope(|scope| {
+        for worker in 0..count(options.workers) {
+            let (engine, logs) = (&engine, &logs);
+            scope.spawn(move || {
+                let log = Log::new(started, worker, options.incarnations);
+                let log = engine.work(log, worker, Some(pace));
+                pace.leave(worker);
+                logs.lock().push(log);
+            });
         }
-        End::Sequential { reason } => {
-            let from = count(settled.len());
-            let start_us = micros(started.elapsed());
-            sequential = Some(Fallback { from, start_us, reason });
-            let incarnations: Vec<u32> =
-                slots.into_iter().map(|slot| slot.into_inner().next_incarnation()).collect();
-            let mut log = Log::new(started, 0);
-            let values = memory.into_settled_values();
-            let next = |index: u32| incarnations[index as usize];
-            continue_from(vm, settle, from, values, &next, &mut log, &mut settled)?;
-            logs.push(log);
-        }
-    }
-    let (incarnations, validations) = merge(logs, &settled);
-    Ok(Report {
+    });
+    engine.conclude(logs.into_inner(), (started, count(options.workers)), options)
+}
+
+/// A block that one thread executes from the start.
+fn whole_in_order<'v, V: Vm, S: Settle<V>>(
+    vm: &'v V,
+    settle: &mut S,
+    options: &Options,
+    (started, reason): (Instant, Reason),
+) -> Result<Run<'v, V>, RunError<V::Fatal>> {
+    let transactions = vm.transactions();
+    let memory = Memory::new(cells_expected(transactions));
+    let mut log = Log::new(started, 0, options.incarnations);
+    let mut settled = Vec::with_capacity(transactions as usize);
+    run_in_order(vm, &memory, settle, &|_| 0, &mut log, &mut settled)?;
+    let name = |cell, field| vm.location(memory.key(cell), field);
+    let report = Report {
         transactions,
         settled: count(settled.len()),
-        workers: count(workers),
+        workers: 1,
         wall_us: micros(started.elapsed()),
-        incarnations,
-        validations,
-        sequential,
-    })
+        sequential: Some(Fallback { from: 0, start_us: 0, reason }),
+        ..merge(vec![log], &settled, name)
+    };
+    Ok((report, Versions::new(vm, memory)))
+}
+
+/// Cells that a block of so many transactions is expected to touch.
+fn cells_expected(transactions: u32) -> usize {
+    64 + 2 * transactions as usize
 }
 
 /// `len` of something with at most one element a transaction.
@@ -142,22 +164,21 @@ fn count(len: usize) -> u32 {
 }
 
 /// Everything the workers of one run share.
-struct Engine<'a, V: Vm, S> {
-    vm: &'a V,
+struct Engine<'v, 's, V: Vm, S> {
+    vm: &'v V,
     memory: Memory<V>,
     scheduler: Scheduler,
     /// One for each transaction.
     slots: Vec<Mutex<Slot<V>>>,
-    /// **Truth**: the number of settled transactions. Written by the settler after it has folded their writes.
+    /// **Truth**: the number of settled transactions. Written by the owner of the settle role.
     frontier: CachePadded<AtomicU32>,
     /// Requests to settle since the settle role was last free. Whoever raises it from 0 takes the role.
     settle_requests: CachePadded<AtomicUsize>,
     /// Locked by the owner of the settle role only, so never contended.
-    settler: Mutex<Settler<'a, S>>,
+    settler: Mutex<Settler<'s, S>>,
     /// Why the run ended; see `end` for which reason stays.
     end: Mutex<Option<End<V::Fatal>>>,
     max_incarnations: u32,
-    conflict_sample: u32,
 }
 
 /// Why a run ended.
@@ -166,8 +187,8 @@ enum End<F: std::error::Error + 'static> {
     Complete,
     /// The settler said stop.
     Stopped,
-    /// The sequential run takes over.
-    Sequential { reason: Reason },
+    /// One thread goes on in order.
+    InOrder { reason: Reason },
     /// The run failed.
     Failed(RunError<F>),
 }
@@ -180,7 +201,7 @@ struct Slot<V: Vm> {
     /// Transactions parked on this one. Each parked transaction is in one such list (hazard 35).
     waiting: Vec<u32>,
     /// Its writes that are in the memory now, estimates or not.
-    published: Vec<(V::Location, Write<V>)>,
+    published: Vec<Put<V>>,
     /// The result of the incarnation, while `Executed`.
     done: Option<Done<V>>,
 }
@@ -216,8 +237,10 @@ enum Failure<F> {
 }
 
 /// An observation that does not hold.
-struct Broken<L> {
-    location: L,
+#[derive(Clone, Copy)]
+struct Broken {
+    cell: CellId,
+    field: Field,
     writer: Option<u32>,
 }
 
@@ -245,16 +268,80 @@ impl<V: Vm> Slot<V> {
     }
 }
 
-impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
+impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
+    fn new(vm: &'v V, settle: &'s mut S, options: &Options) -> Self {
+        let transactions = vm.transactions();
+        Self {
+            vm,
+            memory: Memory::new(cells_expected(transactions)),
+            scheduler: Scheduler::new(transactions),
+            slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
+            frontier: CachePadded::new(AtomicU32::new(0)),
+            settle_requests: CachePadded::new(AtomicUsize::new(0)),
+            settler: Mutex::new(Settler {
+                settle,
+                settled: Vec::with_capacity(transactions as usize),
+                throttle: Throttle::new(options.conflict_sample),
+            }),
+            end: Mutex::new(None),
+            max_incarnations: options.max_incarnations.max(1),
+        }
+    }
+
+    /// What the run has come to, once all workers have left it; the rest of the block in order, if it ended early.
+    fn conclude(
+        self,
+        mut logs: Vec<Log>,
+        (started, workers): (Instant, u32),
+        options: &Options,
+    ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
+        let Self { vm, memory, slots, settler, end, .. } = self;
+        let Settler { settle, mut settled, .. } = settler.into_inner();
+        let mut sequential = None;
+        match end.into_inner().expect("workers return only once the run has ended") {
+            End::Failed(error) => return Err(error),
+            End::Stopped => discard_from(&memory, slots, settled.len()),
+            End::Complete => {}
+            End::InOrder { reason } => {
+                let from = count(settled.len());
+                sequential = Some(Fallback { from, start_us: micros(started.elapsed()), reason });
+                let next = |slot: &Mutex<Slot<V>>| slot.lock().next_incarnation();
+                let incarnations: Vec<u32> = slots.iter().map(next).collect();
+                discard_from(&memory, slots, settled.len());
+                let mut log = Log::new(started, 0, options.incarnations);
+                let next = |index: u32| incarnations[index as usize];
+                run_in_order(vm, &memory, settle, &next, &mut log, &mut settled)?;
+                logs.push(log);
+            }
+        }
+        debug_assert!(
+            memory.is_settled(count(settled.len())),
+            "no speculative write outlives the run"
+        );
+        let name = |cell, field| vm.location(memory.key(cell), field);
+        let report = Report {
+            transactions: vm.transactions(),
+            settled: count(settled.len()),
+            workers,
+            wall_us: micros(started.elapsed()),
+            sequential,
+            ..merge(logs, &settled, name)
+        };
+        Ok((report, Versions::new(vm, memory)))
+    }
+
     /// The life of one worker: execute what is ready until the run ends. A panic outside of an execution (in the settler,
     /// or of the engine) ends the run; it does not leave the others waiting (hazard 44).
-    fn work(&self, mut log: Log<V::Location>) -> Log<V::Location> {
+    fn work<'e>(&'e self, mut log: Log, worker: u32, pace: Option<&'e dyn Pace>) -> Log {
         let lived = catch_unwind(AssertUnwindSafe(|| {
-            let mut buffers = self.vm.worker();
+            let mut machine = self.vm.worker();
             while !self.scheduler.has_ended() {
-                match self.scheduler.claim() {
-                    Some(index) => self.execute(&mut log, &mut buffers, index),
-                    None => self.scheduler.wait(),
+                let at = Place { worker, pace };
+                at.step(Step::Claim);
+                match (self.scheduler.claim(worker), pace) {
+                    (Some(index), _) => self.execute(&mut log, &mut machine, index, at),
+                    (None, Some(pace)) => pace.idle(worker),
+                    (None, None) => self.scheduler.wait(worker),
                 }
             }
         }));
@@ -268,7 +355,13 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
     }
 
     /// Executes one incarnation of a claimed transaction.
-    fn execute(&self, log: &mut Log<V::Location>, buffers: &mut V::Worker, index: u32) {
+    fn execute<'e>(
+        &'e self,
+        log: &mut Log,
+        machine: &mut V::Worker<'e>,
+        index: u32,
+        at: Place<'e>,
+    ) {
         log.at = index;
         let incarnation = {
             let mut slot = self.slots[index as usize].lock();
@@ -280,12 +373,16 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
             slot.status = Status::Executing;
             slot.incarnation
         };
-        // Acquire pairs with the Release in `settle_next`: all that is settled is folded into the memory.
+        // Acquire pairs with the Release in `settle_final`: all that is settled is in the memory.
         let final_view = self.frontier.load(Ordering::Acquire) == index;
-        let ended = self.scheduler.ended_flag();
-        let mut view = View::shared(self.vm, &self.memory, ended, (index, incarnation), final_view);
-        let begin = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| self.vm.execute(buffers, index, &mut view)));
+        let shared = Shared {
+            memory: &self.memory,
+            ended: self.scheduler.ended_flag(),
+            pace: at.pace.map(|pace| (pace, at.worker)),
+        };
+        let mut view = View::shared(self.vm, shared, (index, incarnation), final_view);
+        let begin = log.begin();
+        let result = catch_unwind(AssertUnwindSafe(|| self.vm.execute(machine, &mut view)));
         let outcome = match &result {
             Ok(Ok(_)) => Outcome::Discarded,
             Ok(Err(Stop::Blocked(blocked))) => Outcome::Blocked { on: blocked.on() },
@@ -293,6 +390,7 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
             Err(_) => Outcome::Panicked,
         };
         log.executed(index, incarnation, begin, outcome);
+        at.step(Step::Finish { index });
         if self.scheduler.has_ended() {
             // An execution that saw the end may have returned anything; nobody may find that in its slot. Whoever was told
             // `cancelled` finds the flag set here, too: both read the same atomic, in this order.
@@ -304,24 +402,24 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
             Ok(Err(Stop::Blocked(blocked))) => return self.park(index, blocked, final_view),
             Ok(Err(Stop::Fatal(fatal))) => Err(Failure::Fatal(fatal)),
             Err(panic) => {
-                // The panic may have left the buffers half changed.
-                *buffers = self.vm.worker();
+                // The panic may have left the machine half changed.
+                *machine = self.vm.worker();
                 Err(Failure::Panicked(panic_message(&*panic)))
             }
         };
-        self.finish(log, index, final_view, observations, result);
+        self.finish(log, at, (index, final_view), observations, result);
     }
 
     /// Publishes what an incarnation wrote, and tells those whom it concerns.
     fn finish(
         &self,
-        log: &mut Log<V::Location>,
-        index: u32,
-        final_view: bool,
-        observations: Vec<Observed<V>>,
+        log: &mut Log,
+        at: Place<'_>,
+        (index, final_view): (u32, bool),
+        mut observations: Vec<Observed<V>>,
         result: Result<Execution<V>, Failure<V::Fatal>>,
     ) {
-        let (writes, mut result) = match result {
+        let (writes, result) = match result {
             Ok(Execution { writes, output }) => (writes, Ok(output)),
             // On settled values a failure is real; anywhere else it is one more guess (hazards 43 and 47).
             Err(failure) if final_view => return self.fail(index, failure),
@@ -330,21 +428,18 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         let mut stale = Vec::new();
         let mut slot = self.slots[index as usize].lock();
         let incarnation = slot.incarnation;
-        let broken = if final_view { Ok(None) } else { self.register(index, &observations) };
-        let broken = broken.unwrap_or_else(|fatal| {
-            result = Err(Failure::Fatal(fatal));
-            None
-        });
-        let writes = if result.is_ok() { writes } else { Vec::new() };
+        let broken =
+            if final_view { None } else { self.memory.register(self.vm, index, &mut observations) };
         let previous = std::mem::replace(&mut slot.published, writes);
         let version = (index, incarnation);
         self.memory.publish(version, &slot.published, &previous, broken.is_some(), &mut stale);
-        if let Some(Broken { location, writer }) = broken {
+        if let Some((place, writer)) = broken {
             slot.retry();
             drop(slot);
-            log.aborts.push(Abort { index, incarnation, location, writer });
+            let Observed { cell, field, .. } = observations[place];
+            log.aborted(Abort { index, incarnation, cell, field, writer });
             self.again(index, incarnation + 1);
-            self.validate(log, stale);
+            self.validate(log, at, stale);
             return;
         }
         slot.status = Status::Executed;
@@ -352,44 +447,29 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         let waiting = std::mem::take(&mut slot.waiting);
         drop(slot);
         waiting.into_iter().for_each(|parked| self.wake(parked));
-        self.validate(log, stale);
-        self.request_settle(log);
-    }
-
-    /// Registers transaction `index` as a reader of what it observed, and returns the first observation that does not hold
-    /// any more.
-    fn register(
-        &self,
-        index: u32,
-        observations: &[Observed<V>],
-    ) -> Result<Option<Broken<V::Location>>, V::Fatal> {
-        for observed in observations.iter().filter(|observed| !observed.assumed) {
-            if let Finding::Broken { writer } = self.memory.check(self.vm, observed, index, true)? {
-                return Ok(Some(Broken { location: observed.location.clone(), writer }));
-            }
-        }
-        Ok(None)
+        self.validate(log, at, stale);
+        self.request_settle(log, at);
     }
 
     /// Validates readers that a write may have made stale: aborts those whose observation of the location is not true any
     /// more. They are many only where many transactions ran ahead of a conflict.
-    fn validate(&self, log: &mut Log<V::Location>, stale: Vec<Stale<V::Location>>) {
-        for (index, location) in stale {
+    fn validate(&self, log: &mut Log, at: Place<'_>, stale: Vec<Stale>) {
+        for (index, cell, field) in stale {
+            at.step(Step::Validate);
             let mut slot = self.slots[index as usize].lock();
             // One that executes registers, and looks, when it finishes.
-            let Some(done) = slot.done.as_ref().filter(|done| !done.final_view) else { continue };
+            let Some(done) = slot.done.as_mut().filter(|done| !done.final_view) else { continue };
             log.validations += 1;
-            let broken = done
-                .observations
-                .iter()
-                .filter(|observed| !observed.assumed && observed.location == location)
-                .find_map(|observed| match self.memory.check(self.vm, observed, index, false) {
-                    Ok(Finding::Broken { writer }) => {
-                        Some(Broken { location: location.clone(), writer })
-                    }
-                    // A snapshot that cannot be read says nothing here; the check before settling will.
-                    Ok(Finding::Holds) | Err(_) => None,
-                });
+            let concerned = |observed: &&mut Observed<V>| {
+                !observed.assumed && observed.cell == cell && observed.field == field
+            };
+            let mut broken = None;
+            for observed in done.observations.iter_mut().filter(concerned) {
+                match self.memory.check(self.vm, observed, index) {
+                    Finding::Holds { seen } => observed.seen = seen,
+                    Finding::Broken { writer } => broken = Some(Broken { cell, field, writer }),
+                }
+            }
             if let Some(broken) = broken {
                 let incarnation = self.abort(log, index, &mut slot, broken);
                 drop(slot);
@@ -400,18 +480,12 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
 
     /// Discards an executed incarnation and leaves its writes as estimates. Returns the number of the next incarnation; the
     /// caller hands it to [`again`](Self::again) once the slot is free.
-    fn abort(
-        &self,
-        log: &mut Log<V::Location>,
-        index: u32,
-        slot: &mut Slot<V>,
-        broken: Broken<V::Location>,
-    ) -> u32 {
+    fn abort(&self, log: &mut Log, index: u32, slot: &mut Slot<V>, broken: Broken) -> u32 {
         debug_assert_eq!(slot.status, Status::Executed, "only a result can be aborted");
         // Before the slot is free: nobody may start the next incarnation while these are being marked (hazard 35).
         self.memory.mark_estimates(index, &slot.published);
-        let Broken { location, writer } = broken;
-        log.aborts.push(Abort { index, incarnation: slot.incarnation, location, writer });
+        let Broken { cell, field, writer } = broken;
+        log.aborted(Abort { index, incarnation: slot.incarnation, cell, field, writer });
         slot.retry();
         slot.incarnation
     }
@@ -455,11 +529,11 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         self.again(index, incarnation);
     }
 
-    /// Hands a transaction that is ready again to the scheduler, or the rest of the block to the sequential run when the
+    /// Hands a transaction that is ready again to the scheduler, or the rest of the block to one thread when the
     /// transaction has had its share (hazards 46 and 50: the bound is a fallback, not an error).
     fn again(&self, index: u32, incarnation: u32) {
         if incarnation >= self.max_incarnations {
-            self.end(End::Sequential { reason: Reason::Incarnations { index } });
+            self.end(End::InOrder { reason: Reason::Incarnations { index } });
         } else {
             self.scheduler.give_back(index);
         }
@@ -473,14 +547,36 @@ impl<V: Vm, S: Settle<V>> Engine<'_, V, S> {
         }));
     }
 
-    /// Ends the run. What is known about the settled prefix outweighs the wish to go on sequentially, which any worker may
+    /// Ends the run. What is known about the settled prefix outweighs the wish to go on in order, which any worker may
     /// voice while the settler is still at work: after a stop nothing goes on.
     fn end(&self, end: End<V::Fatal>) {
         let mut current = self.end.lock();
-        if matches!(*current, None | Some(End::Sequential { .. })) {
+        if matches!(*current, None | Some(End::InOrder { .. })) {
             *current = Some(end);
         }
         drop(current);
         self.scheduler.end();
+    }
+}
+
+/// Removes what transactions that did not settle have written.
+fn discard_from<V: Vm>(memory: &Memory<V>, slots: Vec<Mutex<Slot<V>>>, settled: usize) {
+    for (index, slot) in slots.into_iter().enumerate().skip(settled) {
+        memory.discard(count(index), &slot.into_inner().published, &mut Vec::new());
+    }
+}
+
+/// Which worker is at work, and who holds it back.
+#[derive(Clone, Copy)]
+struct Place<'e> {
+    worker: u32,
+    pace: Option<&'e dyn Pace>,
+}
+
+impl Place<'_> {
+    fn step(self, step: Step) {
+        if let Some(pace) = self.pace {
+            pace.step(self.worker, step);
+        }
     }
 }

@@ -16,9 +16,10 @@
 //! 4. Whoever finishes an execution tries to take the settle role. Its owner goes up the block: if everything below is
 //!    settled, and all observations hold on the settled values, the transaction is handed to [`Settle::settle`], and its
 //!    writes are folded into the settled values (or, if skipped, removed).
-//! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. If a transaction needs too
-//!    many incarnations, or half of a sample of settled transactions was executed more than once, the calling thread
-//!    finishes the block sequentially, on the settled values.
+//! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. While the block is mostly
+//!    a chain it is left to one worker, for longer each time this is found again. If a transaction needs too many
+//!    incarnations, the calling thread finishes the block in order, on the settled values and in the same memory.
+//! 6. What the settled transactions wrote stays readable: [`Versions`] shows every value of every location.
 //!
 //! # Terms
 //!
@@ -72,7 +73,9 @@
 
 mod engine;
 mod error;
+mod in_order;
 mod memory;
+mod pace;
 mod pool;
 mod report;
 mod scheduler;
@@ -80,14 +83,17 @@ mod sequential;
 mod settle;
 mod sync;
 pub mod toy;
+mod versions;
 mod view;
 mod vm;
 
-pub use engine::{Options, run};
+pub use engine::{Options, Run, run};
 pub use error::{PoolError, RunError};
+pub use memory::CellId;
 pub use pool::Pool;
 pub use report::{Fallback, Incarnation, Outcome, Reason, Report};
 pub use sequential::run_sequential;
 pub use settle::{Settle, Settled, Verdict};
-pub use view::{Blocked, Observed, View};
-pub use vm::{Execution, Stop, Vm, Write};
+pub use versions::{Version, Versions};
+pub use view::{Blocked, Fields, Observed, Read, View};
+pub use vm::{Execution, FIELDS_MAX, Field, Put, Stop, Vm, Write};

@@ -1,246 +1,191 @@
-//! Multi-version memory: for each location its settled value, the unsettled writes above it, and who has read it.
+//! Multi-version memory: for each cell its value before the block, the writes of the block's transactions, and who has
+//! read it.
 //!
 //! Source: Block-STM (Gelashvili et al., PPoPP 2023), Algorithm 2 (`MVMemory`). What differs: writes may be deltas, which a
-//! read folds up; the settled prefix is folded into one value, so that a chain holds only what is still speculative; and a
-//! chain remembers its readers, so that a write wakes exactly those whom it concerns instead of a wave of validations.
+//! read folds up; locations that belong together share a cell, so that one lookup and one lock answer for all of them; and
+//! a cell remembers its readers, so that a write wakes exactly those whom it concerns instead of a wave of validations.
 //!
 //! What is truth and what is a hint:
 //!
-//! - **Truth**: `settled`, the value after all settled transactions. Only the settler changes it, in block order.
-//! - **Hint**: everything else. An entry that is wrong, or a reader that is missing, costs an execution, never a result,
-//!   because each read set is checked once more against settled values before its transaction settles.
+//! - **Truth**: the base of a cell, the entries of settled transactions, and the change count of a field: it rises with
+//!   every change that a reader may notice, under the same lock. Equal counts at two moments mean equal values.
+//! - **Hint**: entries of transactions that are not settled, and readers. One that is wrong or missing costs an execution,
+//!   never a result, because each read set is checked once more before its transaction settles.
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
+use crate::sync::{Arena, AtomicU32, Mutex, MutexGuard, Ordering, ShardedMap, sharded_map};
+use crate::view::{Blocked, Observed, Read, Until};
+use crate::vm::{FIELDS_MAX, Field, Put, Vm, Write};
 
-use crate::sync::{OwnedMap, ShardedMap, sharded_map};
-use crate::view::Observed;
-use crate::vm::{Vm, Write};
+mod chain;
+
+use chain::{Chain, Inner, Miss};
+
+/// Number of a cell in one run, given out in the order in which cells are first asked for: it depends on the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CellId(pub(crate) u32);
+
+impl CellId {
+    /// The number, for tables beside the engine's own.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The values of one block while it executes.
 pub(crate) struct Memory<V: Vm + ?Sized> {
-    /// Keyed by the full location. A shard's lock is a leaf: nothing else is locked, and the snapshot is not read, under it.
-    chains: ShardedMap<V::Location, Chain<V>>,
+    /// From the full key to the cell. A shard's lock is a leaf: nothing else is locked, and no snapshot read, under it.
+    index: ShardedMap<V::Key, CellId>,
+    cells: Arena<Cell<V>>,
 }
 
-/// All versions of one location.
-struct Chain<V: Vm + ?Sized> {
-    /// The value after the settled prefix; `None` until somebody needs the value from before the block.
-    settled: Option<V::Value>,
-    /// The last settled transaction that wrote here.
-    settled_by: Option<u32>,
-    /// Writes of unsettled transactions, sorted by index, at most one each.
-    entries: VecDeque<Entry<V>>,
-    /// Indices of transactions that once observed this location, sorted, without repetition.
-    readers: Vec<u32>,
-}
-
-/// One unsettled write.
-struct Entry<V: Vm + ?Sized> {
-    index: u32,
-    incarnation: u32,
-    write: Write<V>,
-    /// The incarnation that wrote this was aborted and the next one is expected to write here again. The value is kept so
-    /// that writing the same one again disturbs nobody.
-    estimate: bool,
-    /// Whether `write` was ever more than an estimate, so that somebody may have read it.
-    seen: bool,
-    /// The value after this write, where a long fold left it. Cleared by every change at or below it that readers may see.
-    after: Option<V::Value>,
-}
-
-/// Deltas that are folded before the sum is kept. Without this a balance that everybody changes and reads costs each reader
-/// a fold over all that is not settled, which is long when the worker with the lowest transaction has lost its core.
-const FOLD_KEPT: usize = 16;
-
-/// Locations of its own that a transaction is expected to bring; a plain transfer has five. Saves growing under the lock.
-const LOCATIONS_EXPECTED: usize = 5;
-
-/// Why a location has no value yet for some transaction.
-#[derive(Debug)]
-pub(crate) enum Obstacle<F> {
-    /// The value depends on an estimate of `writer`.
-    Estimate { writer: u32 },
-    /// The delta of `writer` does not fit the value below it: one of the two is about to change.
-    OutOfRange { writer: u32 },
-    /// The snapshot cannot be read.
-    Fatal(F),
+/// All versions of the fields of one cell.
+struct Cell<V: Vm + ?Sized> {
+    key: V::Key,
+    /// From the snapshot; immutable.
+    base: V::Base,
+    /// One for each field: how often the value that readers see has changed. Written under the lock.
+    changes: [AtomicU32; FIELDS_MAX],
+    /// A leaf: nothing else is locked, and no snapshot read, under it.
+    inner: Mutex<Inner<V>>,
 }
 
 /// Whether an observation still holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// It does.
-    Holds,
+    /// It does, and did so at this change count.
+    Holds { seen: u32 },
     /// It does not, and `writer` was the last below the reader to write there.
     Broken { writer: Option<u32> },
 }
 
-/// Why [`resolve`] has no answer.
-enum Miss {
-    /// Nobody below wrote here, and the base is not known.
-    NoWrite,
-    /// Deltas were written below, and the base is not known.
-    NoBase,
-    Estimate {
-        writer: u32,
-    },
-    OutOfRange {
-        writer: u32,
-    },
-}
+/// Change count of a read that was never made.
+const NEVER: u32 = u32::MAX;
 
 /// A transaction whose read set a write may have changed, and where.
-pub(crate) type Stale<L> = (u32, L);
+pub(crate) type Stale = (u32, CellId, Field);
 
-/// The value that transaction `index` sees: the last `Set` below it, or the settled value, and the deltas in between folded
-/// in block order. Readers and validation both use this function, so they cannot disagree (hazard 17). Also says how many
-/// deltas were folded.
-fn resolve<'c, V: Vm + ?Sized>(
-    vm: &V,
-    chain: &'c Chain<V>,
+/// A cell whose lock is held, as one transaction sees it.
+pub struct Reading<'c, V: Vm + ?Sized> {
+    vm: &'c V,
+    cell: &'c Cell<V>,
+    inner: MutexGuard<'c, Inner<V>>,
     index: u32,
-) -> Result<(Cow<'c, V::Value>, usize), Miss> {
-    let below = chain.entries.partition_point(|entry| entry.index < index);
-    let mut first = below;
-    let mut value = None;
-    while first > 0 {
-        let entry = &chain.entries[first - 1];
-        if entry.estimate {
-            return Err(Miss::Estimate { writer: entry.index });
-        }
-        value = match &entry.write {
-            Write::Set(set) => Some(set),
-            Write::Add(_) => entry.after.as_ref(),
-        };
-        if value.is_some() {
-            break;
-        }
-        first -= 1;
-    }
-    let mut value = Cow::Borrowed(value.or(chain.settled.as_ref()).ok_or(if first == below {
-        Miss::NoWrite
-    } else {
-        Miss::NoBase
-    })?);
-    for entry in chain.entries.range(first..below) {
-        if let Write::Add(delta) = &entry.write {
-            let changed =
-                vm.apply(&value, delta).ok_or(Miss::OutOfRange { writer: entry.index })?;
-            value = Cow::Owned(changed);
-        }
-    }
-    Ok((value, below - first))
 }
 
 impl<V: Vm + ?Sized> Memory<V> {
-    /// Empty memory for a block of so many transactions.
-    pub(crate) fn new(transactions: u32) -> Self {
-        Self { chains: sharded_map(LOCATIONS_EXPECTED * transactions as usize) }
+    /// Empty memory with room for so many cells.
+    pub(crate) fn new(cells: usize) -> Self {
+        Self { index: sharded_map(cells), cells: Arena::with_capacity(cells) }
     }
 
-    /// The value of `location` that transaction `index` sees; `None` when it is the one from before the block and nobody
-    /// has brought that one here.
-    pub(crate) fn read(
-        &self,
-        vm: &V,
-        location: &V::Location,
-        index: u32,
-    ) -> Result<Option<V::Value>, Obstacle<V::Fatal>> {
-        loop {
-            let found = self.chains.get(location).map(|chain| {
-                resolve(vm, &chain, index).map(|(value, folded)| (value.into_owned(), folded))
-            });
-            match found {
-                Some(Ok((value, folded))) => {
-                    if folded > FOLD_KEPT {
-                        self.keep_fold(vm, location, index);
-                    }
-                    return Ok(Some(value));
-                }
-                Some(Err(Miss::Estimate { writer })) => return Err(Obstacle::Estimate { writer }),
-                Some(Err(Miss::OutOfRange { writer })) => {
-                    return Err(Obstacle::OutOfRange { writer });
-                }
-                None | Some(Err(Miss::NoWrite)) => return Ok(None),
-                Some(Err(Miss::NoBase)) => {}
-            }
-            self.load_base(vm, location).map_err(Obstacle::Fatal)?;
+    /// The cell of `key`; the first one to ask brings its base.
+    pub(crate) fn cell(&self, vm: &V, key: &V::Key) -> Result<CellId, V::Fatal> {
+        if let Some(id) = self.index.get(key) {
+            return Ok(*id);
         }
+        // The snapshot is read without a lock; it is immutable, so whoever comes second brings the same value.
+        let base = vm.base(key)?;
+        let id = self.index.entry(key.clone()).or_insert_with(|| {
+            let cell = Cell {
+                key: key.clone(),
+                base,
+                changes: Default::default(),
+                inner: Mutex::new(Inner::default()),
+            };
+            let at = self.cells.push(cell);
+            CellId(u32::try_from(at).expect("a block touches fewer than 2^32 cells"))
+        });
+        Ok(*id)
     }
 
-    /// Keeps what transaction `index` reads with the entry below it.
-    fn keep_fold(&self, vm: &V, location: &V::Location, index: u32) {
-        if let Some(mut chain) = self.chains.get_mut(location) {
-            let value = resolve(vm, &chain, index).ok().map(|(value, _)| value.into_owned());
-            let below = chain.entries.partition_point(|entry| entry.index < index);
-            if let Some(last) = below.checked_sub(1) {
-                chain.entries[last].after = value;
-            }
+    fn get(&self, id: CellId) -> &Cell<V> {
+        self.cells.get(id.number()).expect("cell ids come from this memory")
+    }
+
+    /// Cells so far; their ids are the numbers below.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.count()
+    }
+
+    /// The key of a cell.
+    pub(crate) fn key(&self, id: CellId) -> &V::Key {
+        &self.get(id).key
+    }
+
+    /// The base of a cell.
+    pub(crate) fn base(&self, id: CellId) -> &V::Base {
+        &self.get(id).base
+    }
+
+    /// Locks a cell for the reads of transaction `index`.
+    pub(crate) fn reading<'c>(&'c self, vm: &'c V, id: CellId, index: u32) -> Reading<'c, V> {
+        let cell = self.get(id);
+        Reading { vm, cell, inner: cell.inner.lock(), index }
+    }
+
+    /// Whether `observed` is true of what transaction `index` sees now. A location without a value breaks the observation:
+    /// its writer is about to change it.
+    pub(crate) fn check(&self, vm: &V, observed: &Observed<V>, index: u32) -> Finding {
+        let cell = self.get(observed.cell);
+        // Acquire pairs with the Release in `bump`. No change since the read: what was seen is what is there.
+        let changes = cell.changes[usize::from(observed.field)].load(Ordering::Acquire);
+        if changes == observed.seen && !observed.assumed {
+            return Finding::Holds { seen: changes };
         }
+        Self::judge(vm, cell, &cell.inner.lock(), observed, index)
     }
 
-    /// Whether `observed` is true of what transaction `index` sees now. With `register`, also remembers the transaction as
-    /// a reader, in the same step: a write either happens before and is seen here, or happens after and finds the reader.
-    ///
-    /// A location without a value breaks the observation: its writer is about to change it.
-    pub(crate) fn check(
-        &self,
+    /// The same under the lock.
+    fn judge(
         vm: &V,
+        cell: &Cell<V>,
+        inner: &Inner<V>,
         observed: &Observed<V>,
         index: u32,
-        register: bool,
-    ) -> Result<Finding, V::Fatal> {
-        let judge = |chain: &Chain<V>| match resolve(vm, chain, index) {
-            Ok((value, _)) if vm.holds(&observed.observation, &value) => Ok(Finding::Holds),
-            Ok(_) => Ok(Finding::Broken { writer: chain.writer_below(index) }),
+    ) -> Finding {
+        let seen = cell.changes[usize::from(observed.field)].load(Ordering::Relaxed);
+        if seen == observed.seen && !observed.assumed {
+            return Finding::Holds { seen };
+        }
+        let chain = inner.chain(observed.field);
+        match cell.resolve(vm, chain, observed.field, index) {
+            Ok(value) if vm.holds(&observed.observation, &value) => Finding::Holds { seen },
+            Ok(_) => Finding::Broken { writer: chain.and_then(|chain| chain.writer_below(index)) },
             Err(Miss::Estimate { writer } | Miss::OutOfRange { writer }) => {
-                Ok(Finding::Broken { writer: Some(writer) })
+                Finding::Broken { writer: Some(writer) }
             }
-            Err(miss @ (Miss::NoWrite | Miss::NoBase)) => Err(miss),
-        };
-        loop {
-            let finding = if register {
-                let mut chain = match self.chains.get_mut(&observed.location) {
-                    Some(chain) => chain,
-                    None => self.chains.entry(observed.location.clone()).or_default(),
-                };
-                // Also before the base is looked at: whoever writes from now on finds the reader.
-                chain.register(index);
-                judge(&chain)
-            } else {
-                self.chains
-                    .get(&observed.location)
-                    .map_or(Err(Miss::NoWrite), |chain| judge(&chain))
-            };
-            match finding {
-                Ok(finding) => return Ok(finding),
-                Err(Miss::NoWrite) => {
-                    let holds = vm.holds(&observed.observation, &vm.base(&observed.location)?);
-                    return Ok(if holds {
-                        Finding::Holds
-                    } else {
-                        Finding::Broken { writer: None }
-                    });
+        }
+    }
+
+    /// Checks the observations of transaction `index` and remembers it as a reader, in the same step for each cell: a write
+    /// either happens before and is seen here, or happens after and finds the reader. Returns the place of the first
+    /// observation that does not hold, and the last writer there.
+    pub(crate) fn register(
+        &self,
+        vm: &V,
+        index: u32,
+        observations: &mut [Observed<V>],
+    ) -> Option<(usize, Option<u32>)> {
+        let mut at = 0;
+        while at < observations.len() {
+            let id = observations[at].cell;
+            let end = at + observations[at..].iter().take_while(|next| next.cell == id).count();
+            let cell = self.get(id);
+            let mut inner = cell.inner.lock();
+            for (place, observed) in observations[at..end].iter_mut().enumerate() {
+                if observed.assumed {
+                    continue;
                 }
-                Err(_) => self.load_base(vm, &observed.location)?,
+                inner.register(index, observed.field);
+                match Self::judge(vm, cell, &inner, observed, index) {
+                    Finding::Holds { seen } => observed.seen = seen,
+                    Finding::Broken { writer } => return Some((at + place, writer)),
+                }
             }
+            at = end;
         }
-    }
-
-    /// Makes the value from before the block known to the chain of `location`. The snapshot is read without a lock; it is
-    /// immutable, so whoever comes second brings the same value, and a settled write is never overwritten (hazard 40).
-    fn load_base(&self, vm: &V, location: &V::Location) -> Result<(), V::Fatal> {
-        self.keep_base(location, &vm.base(location)?);
-        Ok(())
-    }
-
-    /// Keeps the value from before the block, which the snapshot gave for `location`.
-    pub(crate) fn keep_base(&self, location: &V::Location, base: &V::Value) {
-        let mut chain = self.chains.entry(location.clone()).or_default();
-        if chain.settled.is_none() {
-            chain.settled = Some(base.clone());
-        }
+        None
     }
 
     /// Replaces what transaction `index` wrote before (`previous`) by `writes` of `incarnation`, and adds to `stale` whoever
@@ -248,216 +193,161 @@ impl<V: Vm + ?Sized> Memory<V> {
     pub(crate) fn publish(
         &self,
         (index, incarnation): (u32, u32),
-        writes: &[(V::Location, Write<V>)],
-        previous: &[(V::Location, Write<V>)],
+        writes: &[Put<V>],
+        previous: &[Put<V>],
         estimate: bool,
-        stale: &mut Vec<Stale<V::Location>>,
+        stale: &mut Vec<Stale>,
     ) {
-        for (location, write) in writes {
-            let entry = Entry {
-                index,
-                incarnation,
-                write: write.clone(),
-                estimate,
-                seen: !estimate,
-                after: None,
-            };
-            let mut chain = match self.chains.get_mut(location) {
-                Some(chain) => chain,
-                None => self.chains.entry(location.clone()).or_default(),
-            };
-            if chain.put(entry) {
-                chain.readers_of(index, location, stale);
+        let mut at = 0;
+        while at < writes.len() {
+            let id = writes[at].cell;
+            let cell = self.get(id);
+            let mut inner = cell.inner.lock();
+            while let Some(Put { field, write, .. }) = writes.get(at).filter(|put| put.cell == id) {
+                if inner.put(*field, (index, incarnation), write, estimate) {
+                    cell.bump(*field);
+                    inner.readers_of(index, (id, *field), stale);
+                }
+                at += 1;
             }
         }
         // Locations that this incarnation did not write again (hazard 31: a removal changes what readers see, too).
-        for (location, _) in previous {
-            if let Some(mut chain) = self.chains.get_mut(location)
-                && chain.take(index, |entry| entry.incarnation != incarnation).is_some()
-            {
-                chain.readers_of(index, location, stale);
+        for Put { cell: id, field, .. } in previous {
+            let cell = self.get(*id);
+            let mut inner = cell.inner.lock();
+            if inner.take(*field, index, |entry| entry != incarnation) {
+                cell.bump(*field);
+                inner.readers_of(index, (*id, *field), stale);
             }
+        }
+    }
+
+    /// Publishes the writes of a transaction that is settled as soon as it is written: nobody else is at work.
+    pub(crate) fn append(&self, version: (u32, u32), writes: &[Put<V>]) {
+        for Put { cell: id, field, write } in writes {
+            let cell = self.get(*id);
+            cell.inner.lock().put(*field, version, write, false);
+            cell.bump(*field);
         }
     }
 
     /// Turns the writes of an aborted incarnation into estimates, so that higher readers wait instead of reading them.
-    pub(crate) fn mark_estimates(&self, index: u32, writes: &[(V::Location, Write<V>)]) {
-        for (location, _) in writes {
-            if let Some(mut chain) = self.chains.get_mut(location)
-                && let Some(at) = chain.position(index)
-            {
-                chain.entries[at].estimate = true;
-                chain.forget_folds(at);
-            }
-        }
-    }
-
-    /// The first delta of `writes` that the settled value cannot take. Only for the transaction about to settle.
-    pub(crate) fn misfit<'w>(
-        &self,
-        vm: &V,
-        writes: &'w [(V::Location, Write<V>)],
-    ) -> Result<Option<&'w V::Location>, V::Fatal> {
-        for (location, write) in writes {
-            let Write::Add(delta) = write else { continue };
-            let fits = loop {
-                let fits = self.chains.get(location).and_then(|chain| {
-                    chain.settled.as_ref().map(|value| vm.apply(value, delta).is_some())
-                });
-                match fits {
-                    Some(fits) => break fits,
-                    None => self.load_base(vm, location)?,
-                }
-            };
-            if !fits {
-                return Ok(Some(location));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Folds the writes of the transaction that settles into the settled values. No reader above sees a difference.
-    pub(crate) fn settle(&self, vm: &V, index: u32, writes: &[(V::Location, Write<V>)]) {
-        for (location, write) in writes {
-            let mut chain = self.chains.get_mut(location).expect("the write was published here");
-            let entry = chain.take(index, |_| true);
-            debug_assert!(
-                entry.is_some_and(|entry| entry.index == index && !entry.estimate),
-                "the settled write is the lowest, and no estimate"
-            );
-            let value = match write {
-                Write::Set(value) => value.clone(),
-                Write::Add(delta) => chain
-                    .settled
-                    .as_ref()
-                    .and_then(|value| vm.apply(value, delta))
-                    .expect("looked at by `misfit` before, and only the settler changes it"),
-            };
-            chain.settled = Some(value);
-            chain.settled_by = Some(index);
+    pub(crate) fn mark_estimates(&self, index: u32, writes: &[Put<V>]) {
+        for Put { cell: id, field, .. } in writes {
+            self.get(*id).inner.lock().mark_estimate(*field, index);
         }
     }
 
     /// Removes the writes of a skipped transaction and adds to `stale` whoever may have read them.
-    pub(crate) fn discard(
+    pub(crate) fn discard(&self, index: u32, writes: &[Put<V>], stale: &mut Vec<Stale>) {
+        for Put { cell: id, field, .. } in writes {
+            let cell = self.get(*id);
+            let mut inner = cell.inner.lock();
+            if inner.take(*field, index, |_| true) {
+                cell.bump(*field);
+                inner.readers_of(index, (*id, *field), stale);
+            }
+        }
+    }
+
+    /// The first delta of `writes`, the settled writes of transaction `index`, that cannot be applied.
+    pub(crate) fn misfit<'w>(
         &self,
+        vm: &V,
         index: u32,
-        writes: &[(V::Location, Write<V>)],
-        stale: &mut Vec<Stale<V::Location>>,
-    ) {
-        for (location, _) in writes {
-            if let Some(mut chain) = self.chains.get_mut(location)
-                && chain.take(index, |_| true).is_some()
-            {
-                chain.readers_of(index, location, stale);
+        writes: &'w [Put<V>],
+    ) -> Option<&'w Put<V>> {
+        writes.iter().find(|put| {
+            let Write::Add(delta) = &put.write else { return false };
+            let cell = self.get(put.cell);
+            let inner = cell.inner.lock();
+            match cell.resolve(vm, inner.chain(put.field), put.field, index) {
+                Ok(value) => vm.apply(&value, delta).is_none(),
+                Err(_) => true,
             }
+        })
+    }
+
+    /// Whether there is no estimate left, and no write of a transaction from `settled` on (hazard 32).
+    pub(crate) fn is_settled(&self, settled: u32) -> bool {
+        self.cells.iter().all(|(_, cell)| cell.inner.lock().is_settled(settled))
+    }
+
+    /// The settled writes to one field, ascending, as pairs of index and write; and all that the closure makes of it.
+    pub(crate) fn writes<T>(
+        &self,
+        id: CellId,
+        field: Field,
+        visit: impl FnOnce(&mut dyn Iterator<Item = (u32, &Write<V>)>) -> T,
+    ) -> T {
+        let inner = self.get(id).inner.lock();
+        visit(&mut inner.chain(field).into_iter().flat_map(Chain::writes))
+    }
+
+    /// The last transaction below `index` that wrote to the field.
+    pub(crate) fn writer_below(&self, id: CellId, field: Field, index: u32) -> Option<u32> {
+        self.get(id).inner.lock().chain(field)?.writer_below(index)
+    }
+}
+
+impl<V: Vm + ?Sized> Cell<V> {
+    /// Notes that readers of the field may see something else. Only under the lock.
+    fn bump(&self, field: Field) {
+        // Release pairs with the Acquire in `check`.
+        self.changes[usize::from(field)].fetch_add(1, Ordering::Release);
+    }
+
+    /// The value that transaction `index` sees. Readers and validation both use this function, so they cannot disagree
+    /// (hazard 17).
+    fn resolve(
+        &self,
+        vm: &V,
+        chain: Option<&Chain<V>>,
+        field: Field,
+        index: u32,
+    ) -> Result<V::Value, Miss> {
+        match chain {
+            Some(chain) => chain.resolve(vm, index, || vm.field(&self.base, field)),
+            None => Ok(vm.field(&self.base, field)),
+        }
+    }
+}
+
+impl<V: Vm + ?Sized> Reading<'_, V> {
+    /// The value of a field.
+    ///
+    /// # Errors
+    /// [`Blocked`] when a lower transaction is about to write the field again.
+    pub fn value(&mut self, field: Field) -> Result<Read<V>, Blocked> {
+        let read = self.guess(field);
+        match read.pending {
+            Some(blocked) => Err(blocked),
+            None => Ok(read),
         }
     }
 
-    /// Whether nothing speculative is left: no write that is not settled, and so no estimate (hazard 32).
-    pub(crate) fn is_settled(&self) -> bool {
-        self.chains.iter().all(|chain| chain.entries.is_empty())
-    }
-
-    /// The settled values, for the sequential run that takes over. Speculative writes are dropped.
-    pub(crate) fn into_settled_values(self) -> OwnedMap<V::Location, V::Value> {
-        self.chains
-            .into_iter()
-            .filter_map(|(location, chain)| Some((location, chain.settled?)))
-            .collect()
-    }
-}
-
-impl<V: Vm + ?Sized> Default for Chain<V> {
-    fn default() -> Self {
-        Self { settled: None, settled_by: None, entries: VecDeque::new(), readers: Vec::new() }
-    }
-}
-
-impl<V: Vm + ?Sized> Chain<V> {
-    /// Where the entry of transaction `index` is.
-    fn position(&self, index: u32) -> Option<usize> {
-        self.entries.binary_search_by_key(&index, |entry| entry.index).ok()
-    }
-
-    /// Inserts or replaces an entry, and says whether readers above may now see another value.
-    fn put(&mut self, new: Entry<V>) -> bool {
-        match self.entries.binary_search_by_key(&new.index, |entry| entry.index) {
-            Err(at) => {
-                let visible = !new.estimate;
-                if self.entries.is_empty() {
-                    // Most locations have one writer.
-                    self.entries.reserve_exact(1);
-                }
-                self.entries.insert(at, new);
-                self.forget_folds(at);
-                visible
-            }
-            Ok(at) => {
-                let old = &mut self.entries[at];
-                debug_assert!(
-                    old.incarnation < new.incarnation,
-                    "a location is written once by an execution"
-                );
-                if new.estimate {
-                    // The old value stays for comparison: it is the one that readers have seen.
-                    old.incarnation = new.incarnation;
-                    old.estimate = true;
-                    return false;
-                }
-                let same = match (&old.write, &new.write) {
-                    (Write::Set(old_value), Write::Set(new_value)) => {
-                        old.seen && old_value == new_value
-                    }
-                    _ => false,
+    /// The value of a field, or where a lower transaction is about to write it again, the one that it wrote before: good
+    /// enough where the result will probably not depend on it. If it does, [`Read::pending`] says whom to wait for.
+    pub fn guess(&mut self, field: Field) -> Read<V> {
+        let seen = self.cell.changes[usize::from(field)].load(Ordering::Relaxed);
+        let Some(at) = self.inner.position(field) else {
+            let value = self.vm.field(&self.cell.base, field);
+            return Read { value, seen, pending: None };
+        };
+        let base = || self.vm.field(&self.cell.base, field);
+        let chain = &mut self.inner.chains[at];
+        match chain.read(self.vm, self.index, base) {
+            Ok(value) => Read { value, seen, pending: None },
+            Err(miss) => {
+                let base = self.vm.field(&self.cell.base, field);
+                let value = chain.estimate(self.vm, self.index, base);
+                let (on, until) = match miss {
+                    Miss::Estimate { writer } => (writer, Until::Executed),
+                    Miss::OutOfRange { writer } => (writer, Until::Settled),
                 };
-                *old = new;
-                self.forget_folds(at);
-                !same
+                Read { value, seen: NEVER, pending: Some(Blocked { on, until }) }
             }
         }
-    }
-
-    /// Removes the entry of transaction `index` if `which` says so.
-    fn take(&mut self, index: u32, which: impl FnOnce(&Entry<V>) -> bool) -> Option<Entry<V>> {
-        let at = self.position(index)?;
-        if !which(&self.entries[at]) {
-            return None;
-        }
-        self.forget_folds(at);
-        self.entries.remove(at)
-    }
-
-    /// Forgets the values kept from position `at` on, because something changes there.
-    fn forget_folds(&mut self, at: usize) {
-        self.entries.range_mut(at..).for_each(|entry| entry.after = None);
-    }
-
-    /// Remembers transaction `index` as a reader.
-    fn register(&mut self, index: u32) {
-        if let Err(at) = self.readers.binary_search(&index) {
-            self.readers.insert(at, index);
-        }
-    }
-
-    /// Adds the readers that see what transaction `index` writes: those above it, up to the next `Set`, whose own
-    /// transaction still reads below itself.
-    fn readers_of(&self, index: u32, location: &V::Location, stale: &mut Vec<Stale<V::Location>>) {
-        let above = self.entries.partition_point(|entry| entry.index <= index);
-        let last = self
-            .entries
-            .range(above..)
-            .find(|entry| matches!(entry.write, Write::Set(_)))
-            .map_or(u32::MAX, |entry| entry.index);
-        let first = self.readers.partition_point(|reader| *reader <= index);
-        let readers = self.readers[first..].iter().take_while(|reader| **reader <= last);
-        stale.extend(readers.map(|reader| (*reader, location.clone())));
-    }
-
-    /// The last transaction below `index` that wrote here.
-    fn writer_below(&self, index: u32) -> Option<u32> {
-        let below = self.entries.partition_point(|entry| entry.index < index);
-        below.checked_sub(1).map(|at| self.entries[at].index).or(self.settled_by)
     }
 }
 

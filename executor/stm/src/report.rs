@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use crate::memory::CellId;
+use crate::vm::Field;
+
 /// What happened in one run.
 #[derive(Clone, Debug)]
 pub struct Report<L> {
@@ -17,7 +20,13 @@ pub struct Report<L> {
     pub workers: u32,
     /// Duration of the run in microseconds.
     pub wall_us: u64,
-    /// Every execution, sorted by transaction index and incarnation.
+    /// Executions, discarded ones included.
+    pub executions: u64,
+    /// Executions beyond the first of each transaction.
+    pub re_executions: u64,
+    /// Executions that were discarded because something they had observed changed.
+    pub aborts: u64,
+    /// Every execution, sorted by transaction index and incarnation; empty unless the options ask for it.
     pub incarnations: Vec<Incarnation<L>>,
     /// Read sets checked again: once each before settling, and whenever a lower write might have changed them.
     pub validations: u64,
@@ -94,53 +103,53 @@ pub enum Reason {
         /// Index of the transaction.
         index: u32,
     },
-    /// Too many transactions had to be executed again: the block is mostly a chain.
-    Conflicts {
-        /// Index of the last transaction that settled before the decision.
-        index: u32,
-    },
-}
-
-impl<L> Report<L> {
-    /// Executions beyond the first of each transaction.
-    #[must_use]
-    pub fn re_executions(&self) -> u64 {
-        self.incarnations.iter().filter(|run| run.incarnation > 0).count() as u64
-    }
-
-    /// Executions that were discarded because something they had observed changed.
-    #[must_use]
-    pub fn aborts(&self) -> u64 {
-        self.incarnations
-            .iter()
-            .filter(|run| matches!(run.outcome, Outcome::Aborted { .. }))
-            .count() as u64
-    }
 }
 
 /// What one worker noted down.
-pub(crate) struct Log<L> {
+pub(crate) struct Log {
     started: Instant,
     worker: u32,
+    /// Whether each execution is noted, with its times.
+    detailed: bool,
     /// The transaction that the worker is busy with, to name it if the worker panics.
     pub(crate) at: u32,
-    pub(crate) runs: Vec<Incarnation<L>>,
-    pub(crate) aborts: Vec<Abort<L>>,
+    executions: u64,
+    re_executions: u64,
+    aborted: u64,
+    runs: Vec<Incarnation<()>>,
+    aborts: Vec<Abort>,
     pub(crate) validations: u64,
 }
 
 /// One abort: of which incarnation, and why.
-pub(crate) struct Abort<L> {
+pub(crate) struct Abort {
     pub(crate) index: u32,
     pub(crate) incarnation: u32,
-    pub(crate) location: L,
+    pub(crate) cell: CellId,
+    pub(crate) field: Field,
     pub(crate) writer: Option<u32>,
 }
 
-impl<L> Log<L> {
+impl Log {
     /// An empty log of `worker` in a run that began at `started`.
-    pub(crate) fn new(started: Instant, worker: u32) -> Self {
-        Self { started, worker, at: 0, runs: Vec::new(), aborts: Vec::new(), validations: 0 }
+    pub(crate) fn new(started: Instant, worker: u32, detailed: bool) -> Self {
+        Self {
+            started,
+            worker,
+            detailed,
+            at: 0,
+            executions: 0,
+            re_executions: 0,
+            aborted: 0,
+            runs: Vec::new(),
+            aborts: Vec::new(),
+            validations: 0,
+        }
+    }
+
+    /// The time now, if executions are noted.
+    pub(crate) fn begin(&self) -> Option<Instant> {
+        self.detailed.then(Instant::now)
     }
 
     /// Notes an execution that began at `begin` and ends now.
@@ -148,17 +157,29 @@ impl<L> Log<L> {
         &mut self,
         index: u32,
         incarnation: u32,
-        begin: Instant,
-        outcome: Outcome<L>,
+        begin: Option<Instant>,
+        outcome: Outcome<()>,
     ) {
-        self.runs.push(Incarnation {
-            index,
-            incarnation,
-            worker: self.worker,
-            start_us: micros(begin - self.started),
-            duration_us: micros(begin.elapsed()),
-            outcome,
-        });
+        self.executions += 1;
+        self.re_executions += u64::from(incarnation > 0);
+        if let Some(begin) = begin {
+            self.runs.push(Incarnation {
+                index,
+                incarnation,
+                worker: self.worker,
+                start_us: micros(begin - self.started),
+                duration_us: micros(begin.elapsed()),
+                outcome,
+            });
+        }
+    }
+
+    /// Notes an abort.
+    pub(crate) fn aborted(&mut self, abort: Abort) {
+        self.aborted += 1;
+        if self.detailed {
+            self.aborts.push(abort);
+        }
     }
 }
 
@@ -167,35 +188,59 @@ pub(crate) fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// All incarnations of all logs, each with what finally became of it. `settled[i]` is the incarnation of transaction `i`
-/// that settled, and whether it was skipped.
-pub(crate) fn merge<L>(logs: Vec<Log<L>>, settled: &[(u32, bool)]) -> (Vec<Incarnation<L>>, u64) {
-    let mut runs = Vec::with_capacity(logs.iter().map(|log| log.runs.len()).sum());
+/// A report of all logs, each execution with what finally became of it. `settled[i]` is the incarnation of transaction `i`
+/// that settled, and whether it was skipped; `location` names locations. What the logs do not know is left at 0.
+pub(crate) fn merge<L>(
+    logs: Vec<Log>,
+    settled: &[(u32, bool)],
+    location: impl Fn(CellId, Field) -> L,
+) -> Report<L> {
+    let mut report = Report {
+        transactions: 0,
+        settled: 0,
+        workers: 0,
+        wall_us: 0,
+        executions: logs.iter().map(|log| log.executions).sum(),
+        re_executions: logs.iter().map(|log| log.re_executions).sum(),
+        aborts: logs.iter().map(|log| log.aborted).sum(),
+        incarnations: Vec::with_capacity(logs.iter().map(|log| log.runs.len()).sum()),
+        validations: logs.iter().map(|log| log.validations).sum(),
+        sequential: None,
+    };
+    let mut runs = Vec::with_capacity(report.incarnations.capacity());
     let mut aborts = HashMap::new();
-    let mut validations = 0;
     for log in logs {
-        validations += log.validations;
         runs.extend(log.runs);
-        aborts.extend(
-            log.aborts
-                .into_iter()
-                .map(|abort| ((abort.index, abort.incarnation), (abort.location, abort.writer))),
-        );
+        aborts
+            .extend(log.aborts.into_iter().map(|abort| ((abort.index, abort.incarnation), abort)));
     }
     runs.sort_by_key(|run| (run.index, run.incarnation));
-    for run in runs.iter_mut().filter(|run| matches!(run.outcome, Outcome::Discarded)) {
+    for run in runs {
         let last = settled
             .get(run.index as usize)
             .filter(|(incarnation, _)| *incarnation == run.incarnation);
-        run.outcome = match (last, aborts.is_empty()) {
-            (Some((_, false)), _) => Outcome::Settled,
-            (Some((_, true)), _) => Outcome::Skipped,
-            (None, true) => Outcome::Discarded,
-            (None, false) => match aborts.remove(&(run.index, run.incarnation)) {
-                Some((location, writer)) => Outcome::Aborted { location, writer },
-                None => Outcome::Discarded,
+        let outcome = match run.outcome {
+            Outcome::Blocked { on } => Outcome::Blocked { on },
+            Outcome::Panicked => Outcome::Panicked,
+            Outcome::Failed => Outcome::Failed,
+            _ => match (last, aborts.remove(&(run.index, run.incarnation))) {
+                (Some((_, false)), _) => Outcome::Settled,
+                (Some((_, true)), _) => Outcome::Skipped,
+                (None, Some(abort)) => Outcome::Aborted {
+                    location: location(abort.cell, abort.field),
+                    writer: abort.writer,
+                },
+                (None, None) => Outcome::Discarded,
             },
         };
+        report.incarnations.push(Incarnation {
+            index: run.index,
+            incarnation: run.incarnation,
+            worker: run.worker,
+            start_us: run.start_us,
+            duration_us: run.duration_us,
+            outcome,
+        });
     }
-    (runs, validations)
+    report
 }

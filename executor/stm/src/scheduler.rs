@@ -24,6 +24,8 @@ pub(crate) struct Scheduler {
     /// The truth about transactions to run again; also what idle workers sleep on.
     returned: Mutex<Returned>,
     wake: Condvar,
+    /// Workers with a lower number than this take part; the others wait. Written by the owner of the settle role.
+    active: CachePadded<AtomicU32>,
     transactions: u32,
 }
 
@@ -41,13 +43,14 @@ impl Scheduler {
             ended: AtomicBool::new(false),
             returned: Mutex::new(Returned { heap: BinaryHeap::new(), sleeping: 0 }),
             wake: Condvar::new(),
+            active: CachePadded::new(AtomicU32::new(u32::MAX)),
             transactions,
         }
     }
 
-    /// A ready transaction, now the caller's to execute. Each is handed out once for each time it became ready.
-    pub(crate) fn claim(&self) -> Option<u32> {
-        if self.has_ended() {
+    /// A ready transaction for `worker`, now its to execute. Each is handed out once for each time it became ready.
+    pub(crate) fn claim(&self, worker: u32) -> Option<u32> {
+        if self.has_ended() || !self.is_active(worker) {
             return None;
         }
         // What was handed back was claimed from the cursor before, so it is below the cursor: it goes first.
@@ -74,29 +77,50 @@ impl Scheduler {
         returned.heap.push(Reverse(index));
         self.returned_len.store(returned.heap.len(), Ordering::Release);
         if returned.sleeping > 0 {
-            self.wake.notify_one();
+            // One that may not take part at present must not swallow the call.
+            if self.active.load(Ordering::Relaxed) == u32::MAX {
+                self.wake.notify_one();
+            } else {
+                self.wake.notify_all();
+            }
         }
     }
 
     /// Waits until there is something to claim or the run has ended: a brief, bounded spin, then sleep (performance note B9:
     /// engines that spin burn every core on a block that is one chain).
-    pub(crate) fn wait(&self) {
+    pub(crate) fn wait(&self, worker: u32) {
         const SPINS: u32 = 200;
         for _ in 0..SPINS {
-            if self.has_ended() || self.returned_len.load(Ordering::Relaxed) > 0 {
+            if self.has_ended() || self.has_work(worker, self.returned_len.load(Ordering::Relaxed))
+            {
                 return;
             }
             spin_loop();
         }
         let mut returned = self.returned.lock();
-        while returned.heap.is_empty()
-            && !self.has_ended()
-            && self.cursor.load(Ordering::Relaxed) >= self.transactions
-        {
+        while !self.has_ended() && !self.has_work(worker, returned.heap.len()) {
             returned.sleeping += 1;
             self.wake.wait(&mut returned);
             returned.sleeping -= 1;
         }
+    }
+
+    fn has_work(&self, worker: u32, returned: usize) -> bool {
+        self.is_active(worker)
+            && (returned > 0 || self.cursor.load(Ordering::Relaxed) < self.transactions)
+    }
+
+    /// Whether `worker` may take part at present.
+    fn is_active(&self, worker: u32) -> bool {
+        // Relaxed: a hint. `limit` takes the lock on which the others sleep.
+        worker < self.active.load(Ordering::Relaxed)
+    }
+
+    /// Lets only workers below `active` take part from now on.
+    pub(crate) fn limit(&self, active: u32) {
+        let _returned = self.returned.lock();
+        self.active.store(active, Ordering::Relaxed);
+        self.wake.notify_all();
     }
 
     /// Ends the run: nothing is handed out any more, and everybody who sleeps wakes up.
@@ -126,12 +150,12 @@ mod tests {
     fn the_lowest_ready_transaction_goes_first() {
         let scheduler = Scheduler::new(4);
         assert_eq!(
-            (scheduler.claim(), scheduler.claim(), scheduler.claim()),
+            (scheduler.claim(0), scheduler.claim(0), scheduler.claim(0)),
             (Some(0), Some(1), Some(2))
         );
         scheduler.give_back(2);
         scheduler.give_back(0);
-        let claims: Vec<_> = std::iter::from_fn(|| scheduler.claim()).collect();
+        let claims: Vec<_> = std::iter::from_fn(|| scheduler.claim(0)).collect();
         assert_eq!(claims, [0, 2, 3]);
     }
 
@@ -139,21 +163,21 @@ mod tests {
     fn nothing_is_handed_out_after_the_end() {
         let scheduler = Scheduler::new(2);
         scheduler.end();
-        assert_eq!(scheduler.claim(), None);
+        assert_eq!(scheduler.claim(0), None);
     }
 
     #[test]
     fn sleepers_wake_for_work_and_for_the_end() {
         for _ in 0..200 {
             let scheduler = Scheduler::new(1);
-            assert_eq!(scheduler.claim(), Some(0));
+            assert_eq!(scheduler.claim(0), Some(0));
             std::thread::scope(|scope| {
                 let worker = scope.spawn(|| {
                     let mut claimed = 0;
                     while !scheduler.has_ended() {
-                        match scheduler.claim() {
+                        match scheduler.claim(0) {
                             Some(_) => claimed += 1,
-                            None => scheduler.wait(),
+                            None => scheduler.wait(0),
                         }
                     }
                     claimed

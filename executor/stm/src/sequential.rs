@@ -1,20 +1,103 @@
 //! The oracle: one transaction after the other on a plain map.
 //!
-//! It shares no scheduling code with the parallel run. What it returns is, by definition, right; the parallel run is
-//! tested against it, falls back to it, and small blocks use nothing else.
+//! It shares neither scheduling nor memory with the parallel run. What it returns is, by definition, right; the parallel
+//! run is tested against it.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::error::{RunError, panic_message};
+use crate::memory::CellId;
 use crate::report::{Fallback, Log, Outcome, Reason, Report, merge, micros};
 use crate::settle::{Settle, Settled, Verdict};
 use crate::sync::OwnedMap;
 use crate::view::{Observed, View};
-use crate::vm::{Execution, Stop, Vm, Write};
+use crate::vm::{Execution, FIELDS_MAX, Field, Put, Stop, Vm, Write};
 
-/// The writes of the settled transactions, location by location.
-pub(crate) type Values<V> = OwnedMap<<V as Vm>::Location, <V as Vm>::Value>;
+/// The values of a block that is executed in order.
+pub struct Plain<V: Vm + ?Sized> {
+    index: OwnedMap<V::Key, CellId>,
+    cells: Vec<PlainCell<V>>,
+}
+
+struct PlainCell<V: Vm + ?Sized> {
+    key: V::Key,
+    base: V::Base,
+    /// The fields that were written.
+    values: [Option<V::Value>; FIELDS_MAX],
+}
+
+impl<V: Vm + ?Sized> Plain<V> {
+    pub(crate) fn cell(&mut self, vm: &V, key: &V::Key) -> Result<CellId, V::Fatal> {
+        if let Some(id) = self.index.get(key) {
+            return Ok(*id);
+        }
+        let base = vm.base(key)?;
+        let id = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 cells"));
+        self.cells.push(PlainCell { key: key.clone(), base, values: Default::default() });
+        self.index.insert(key.clone(), id);
+        Ok(id)
+    }
+
+    pub(crate) fn key(&self, id: CellId) -> &V::Key {
+        &self.cells[id.number()].key
+    }
+
+    pub(crate) fn base(&self, id: CellId) -> &V::Base {
+        &self.cells[id.number()].base
+    }
+
+    pub(crate) fn value(&self, vm: &V, id: CellId, field: Field) -> V::Value {
+        let cell = &self.cells[id.number()];
+        let written = cell.values[usize::from(field)].clone();
+        written.unwrap_or_else(|| vm.field(&cell.base, field))
+    }
+
+    fn location(&self, vm: &V, id: CellId, field: Field) -> String {
+        format!("{:?}", vm.location(self.key(id), field))
+    }
+
+    /// The value of each write once it is applied.
+    fn fold(
+        &self,
+        vm: &V,
+        index: u32,
+        writes: &[Put<V>],
+    ) -> Result<Vec<V::Value>, RunError<V::Fatal>> {
+        let apply = |put: &Put<V>| match &put.write {
+            Write::Set(value) => Ok(value.clone()),
+            Write::Add(delta) => {
+                vm.apply(&self.value(vm, put.cell, put.field), delta).ok_or_else(|| {
+                    let location = self.location(vm, put.cell, put.field);
+                    RunError::OutOfRange { index, location }
+                })
+            }
+        };
+        writes.iter().map(apply).collect()
+    }
+
+    /// With debug assertions, refuses a machine that observed what is not true of the values it read. Without them the
+    /// oracle stays the plain loop that it is.
+    fn expect_consistent(
+        &self,
+        vm: &V,
+        index: u32,
+        observations: &[Observed<V>],
+    ) -> Result<(), RunError<V::Fatal>> {
+        if !cfg!(debug_assertions) {
+            return Ok(());
+        }
+        for observed in observations {
+            let value = self.value(vm, observed.cell, observed.field);
+            if !vm.holds(&observed.observation, &value) {
+                let location = self.location(vm, observed.cell, observed.field);
+                return Err(RunError::Inconsistent { index, location });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Runs the block one transaction after the other on the calling thread.
 ///
@@ -24,126 +107,54 @@ pub fn run_sequential<V: Vm, S: Settle<V>>(
     vm: &V,
     settle: &mut S,
 ) -> Result<Report<V::Location>, RunError<V::Fatal>> {
-    run_for(vm, settle, Reason::Asked)
-}
-
-/// A sequential run of the whole block, for `reason`.
-pub(crate) fn run_for<V: Vm, S: Settle<V>>(
-    vm: &V,
-    settle: &mut S,
-    reason: Reason,
-) -> Result<Report<V::Location>, RunError<V::Fatal>> {
     let started = Instant::now();
-    let mut log = Log::new(started, 0);
+    let mut log = Log::new(started, 0, true);
     let mut settled = Vec::with_capacity(vm.transactions() as usize);
-    let mut values = Values::<V>::default();
-    values.reserve(4 * vm.transactions() as usize);
-    continue_from(vm, settle, 0, values, &|_| 0, &mut log, &mut settled)?;
-    let (incarnations, validations) = merge(vec![log], &settled);
-    Ok(Report {
-        transactions: vm.transactions(),
-        settled: u32::try_from(settled.len()).expect("at most `transactions`"),
-        workers: 1,
-        wall_us: micros(started.elapsed()),
-        incarnations,
-        validations,
-        sequential: Some(Fallback { from: 0, start_us: 0, reason }),
-    })
-}
-
-/// Runs the transactions from `from` on, on `values`, and adds what settles to `settled`. `incarnation` numbers the
-/// execution of a transaction that may have been executed before.
-pub(crate) fn continue_from<V: Vm, S: Settle<V>>(
-    vm: &V,
-    settle: &mut S,
-    from: u32,
-    mut values: Values<V>,
-    incarnation: &dyn Fn(u32) -> u32,
-    log: &mut Log<V::Location>,
-    settled: &mut Vec<(u32, bool)>,
-) -> Result<(), RunError<V::Fatal>> {
+    let values = RefCell::new(Plain { index: OwnedMap::default(), cells: Vec::new() });
     let mut worker = vm.worker();
-    for index in from..vm.transactions() {
-        let incarnation = incarnation(index);
+    for index in 0..vm.transactions() {
         let begin = Instant::now();
         let step = catch_unwind(AssertUnwindSafe(|| -> Result<Verdict, RunError<V::Fatal>> {
-            let mut view = View::sequential(vm, &values, index, incarnation);
-            let execution = vm.execute(&mut worker, index, &mut view);
+            let mut view = View::plain(vm, &values, index);
+            let execution = vm.execute(&mut worker, &mut view);
             let observations = view.into_observations();
-            log.executed(index, incarnation, begin, Outcome::Discarded);
+            log.executed(index, 0, Some(begin), Outcome::Discarded);
             let Execution { writes, output } = execution.map_err(|stop| stopped(index, stop))?;
-            expect_consistent(vm, &values, index, &observations)?;
-            let changed = fold(vm, &values, index, &writes)?;
-            let verdict = settle.settle(
-                index,
-                Settled { output, writes: &writes, observations: &observations, incarnation },
-            );
+            let mut values = values.borrow_mut();
+            values.expect_consistent(vm, index, &observations)?;
+            let changed = values.fold(vm, index, &writes)?;
+            let given = Settled { output, writes: &writes, observations, incarnation: 0 };
+            let verdict = settle.settle(index, given);
             if verdict == Verdict::Include {
-                values.extend(writes.into_iter().map(|(location, _)| location).zip(changed));
+                for (put, value) in writes.iter().zip(changed) {
+                    let cell = &mut values.cells[put.cell.number()];
+                    cell.values[usize::from(put.field)] = Some(value);
+                }
             }
             Ok(verdict)
         }));
         let verdict =
             step.map_err(|panic| RunError::Panicked { index, message: panic_message(&*panic) })??;
-        settled.push((incarnation, verdict == Verdict::Skip));
+        settled.push((0, verdict == Verdict::Skip));
         if verdict == Verdict::Stop {
             break;
         }
     }
-    Ok(())
+    let merged = merge(vec![log], &settled, |_, _| unreachable!("nothing is aborted in order"));
+    Ok(Report {
+        transactions: vm.transactions(),
+        settled: u32::try_from(settled.len()).expect("at most `transactions`"),
+        workers: 1,
+        wall_us: micros(started.elapsed()),
+        sequential: Some(Fallback { from: 0, start_us: 0, reason: Reason::Asked }),
+        ..merged
+    })
 }
 
-/// The error for an execution that gave no result.
-fn stopped<F: std::error::Error>(index: u32, stop: Stop<F>) -> RunError<F> {
+/// The error for an execution that gave no result although all below it is settled.
+pub(crate) fn stopped<F: std::error::Error>(index: u32, stop: Stop<F>) -> RunError<F> {
     match stop {
         Stop::Fatal(source) => RunError::Fatal { index, source },
         Stop::Blocked(blocked) => RunError::NeverBlocked { index, on: blocked.on() },
     }
-}
-
-/// The value of each write once it is applied.
-fn fold<V: Vm>(
-    vm: &V,
-    values: &Values<V>,
-    index: u32,
-    writes: &[(V::Location, Write<V>)],
-) -> Result<Vec<V::Value>, RunError<V::Fatal>> {
-    let apply = |(location, write): &(V::Location, Write<V>)| match write {
-        Write::Set(value) => Ok(value.clone()),
-        Write::Add(delta) => match values.get(location) {
-            Some(value) => vm.apply(value, delta),
-            None => vm.apply(
-                &vm.base(location).map_err(|source| RunError::Fatal { index, source })?,
-                delta,
-            ),
-        }
-        .ok_or_else(|| RunError::OutOfRange { index, location: format!("{location:?}") }),
-    };
-    writes.iter().map(apply).collect()
-}
-
-/// With debug assertions, refuses a machine that observed what is not true of the values it read. Without them the
-/// oracle stays the plain loop that it is.
-fn expect_consistent<V: Vm>(
-    vm: &V,
-    values: &Values<V>,
-    index: u32,
-    observations: &[Observed<V>],
-) -> Result<(), RunError<V::Fatal>> {
-    if !cfg!(debug_assertions) {
-        return Ok(());
-    }
-    for Observed { location, observation, .. } in observations {
-        let holds = match values.get(location) {
-            Some(value) => vm.holds(observation, value),
-            None => vm.holds(
-                observation,
-                &vm.base(location).map_err(|source| RunError::Fatal { index, source })?,
-            ),
-        };
-        if !holds {
-            return Err(RunError::Inconsistent { index, location: format!("{location:?}") });
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 
 use crate::view::Observed;
-use crate::vm::{Vm, Write};
+use crate::vm::{Put, Vm};
 
 /// The owner of the settled prefix: it judges each transaction once, in block order.
 ///
@@ -20,9 +20,10 @@ pub struct Settled<'a, V: Vm> {
     /// The result, now the settler's.
     pub output: V::Output,
     /// The write set, in the order in which the machine gave it.
-    pub writes: &'a [(V::Location, Write<V>)],
-    /// Everything the result depends on, in the order in which it was observed. All of it holds on the settled values.
-    pub observations: &'a [Observed<V>],
+    pub writes: &'a [Put<V>],
+    /// Everything the result depends on, in the order in which it was observed. All of it holds on the settled values. Now
+    /// the settler's.
+    pub observations: Vec<Observed<V>>,
     /// Which incarnation settled. **Local**: it depends on the schedule and must not enter anything that is agreed on.
     pub incarnation: u32,
 }

@@ -5,6 +5,7 @@
 
 use foldhash::fast::RandomState;
 
+pub(crate) use boxcar::Vec as Arena;
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use rayon::{Scope, ThreadPool, ThreadPoolBuilder};

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use weft_stm::{Options, Pool, run, run_sequential};
-//! use weft_stm::toy::{Ledger, Op, Toy};
+//! use weft_stm::toy::{Ledger, Op, Toy, histories};
 //!
 //! // Each transaction pays a fee of 2 into register 9 and copies what it finds in its own register.
 //! let block = Toy::new((0..50).map(|i| vec![Op::Read(100 + i), Op::Set(200 + i), Op::Add(9, 2)]).collect());
@@ -14,11 +14,14 @@
 //! let mut expected = Ledger::new(&block);
 //! run_sequential(&block, &mut expected)?;
 //! let mut ledger = Ledger::new(&block);
-//! let report = run(&Pool::new(2)?, &block, &mut ledger, &Options::default())?;
+//! let (report, versions) = run(&Pool::new(2)?, &block, &mut ledger, &Options::default())?;
 //!
 //! assert_eq!(ledger, expected);
 //! assert_eq!(ledger.value(9), block.initial(9) + 50 * 2);
-//! assert_eq!(report.re_executions(), 0, "fees are deltas: nobody conflicts");
+//! assert_eq!(report.re_executions, 0, "fees are deltas: nobody conflicts");
+//! // Every value that a register took is still there, with the transaction that brought it.
+//! assert_eq!(histories(&versions), ledger.histories);
+//! assert_eq!(ledger.histories[&9][1], (1, block.initial(9) + 4));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -26,16 +29,21 @@ use std::collections::BTreeMap;
 
 use crate::settle::Verdict;
 use crate::view::View;
-use crate::vm::{Execution, Stop, Vm, Write};
+use crate::vm::{Execution, Field, Put, Stop, Vm, Write};
 
 mod generate;
 mod ledger;
 
 pub use generate::{Generator, Shape};
-pub use ledger::{Entry, Ledger};
+pub use ledger::{Entry, Histories, Ledger, histories};
 
-/// Name of a register.
+/// Name of a register. Two neighbours share a cell: 4 and 5 are its fields 0 and 1.
 pub type Register = u64;
+
+/// The cell of a register, and its field there.
+fn place(register: Register) -> (u64, Field) {
+    (register / 2, (register % 2) as Field)
+}
 
 /// One step of a program. Every program has an accumulator that starts at the transaction index.
 ///
@@ -93,12 +101,16 @@ pub enum Seen {
 }
 
 /// The result of a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// The accumulator at the end.
     pub accumulator: u64,
     /// What the settler is asked to do.
     pub verdict: Verdict,
+    /// What it depends on, in the order in which it was seen.
+    pub reads: Vec<(Register, Seen)>,
+    /// What it wrote, by register.
+    pub writes: Vec<(Register, Write<Toy>)>,
 }
 
 /// The toy's operational failure.
@@ -149,26 +161,45 @@ struct Program<'p, 'v> {
     view: &'p mut View<'v, Toy>,
     /// Own writes so far; deltas to one register are summed.
     writes: &'p mut BTreeMap<Register, Write<Toy>>,
+    reads: Vec<(Register, Seen)>,
     accumulator: u64,
     verdict: Verdict,
 }
 
 impl Program<'_, '_> {
-    /// The value that the program sees, and how much of it is its own delta.
-    fn look(&mut self, register: Register) -> Result<(u64, Option<i128>), Stop<ToyFailure>> {
-        match self.writes.get(&register) {
-            Some(Write::Set(value)) => Ok((*value, None)),
-            Some(Write::Add(own)) => Ok((self.view.read(&register)?, Some(*own))),
-            None => Ok((self.view.read(&register)?, Some(0))),
-        }
+    /// The value that the program sees, which state of the register that is, and how much of it is its own delta.
+    fn look(&mut self, register: Register) -> Result<(u64, u32, Option<i128>), Stop<ToyFailure>> {
+        let own = match self.writes.get(&register) {
+            Some(Write::Set(value)) => return Ok((*value, 0, None)),
+            Some(Write::Add(own)) => *own,
+            None => 0,
+        };
+        let (key, field) = place(register);
+        let cell = self.view.cell(&key)?;
+        let read = self.view.read(cell, field)?;
+        Ok((read.value, read.seen, Some(own)))
+    }
+
+    /// Hands an observation to the engine.
+    fn observe(
+        &mut self,
+        register: Register,
+        seen: u32,
+        what: Seen,
+    ) -> Result<(), Stop<ToyFailure>> {
+        let (key, field) = place(register);
+        let cell = self.view.cell(&key)?;
+        self.view.observe(cell, field, seen, what);
+        self.reads.push((register, what));
+        Ok(())
     }
 
     /// Reads exactly.
     fn read(&mut self, register: Register) -> Result<u64, Stop<ToyFailure>> {
-        let (below, own) = self.look(register)?;
+        let (below, seen, own) = self.look(register)?;
         let mut value = below;
         if let Some(own) = own {
-            self.view.observe(register, Seen::Exactly(below));
+            self.observe(register, seen, Seen::Exactly(below))?;
             // Out of range only where the machine guessed wrong or was told to break its contract.
             value = u64::try_from(i128::from(below) + own).unwrap_or(0);
         }
@@ -186,15 +217,13 @@ impl Program<'_, '_> {
 
     /// Subtracts if the register holds enough.
     fn pay(&mut self, register: Register, amount: u64) -> Result<(), Stop<ToyFailure>> {
-        let (below, own) = self.look(register)?;
+        let (below, seen, own) = self.look(register)?;
         let needed = i128::from(amount) - own.unwrap_or(0);
         let enough = i128::from(below) >= needed;
         if own.is_some() {
             let needed = u64::try_from(needed.max(0)).unwrap_or(u64::MAX);
-            self.view.observe(
-                register,
-                if enough { Seen::AtLeast(needed) } else { Seen::Exactly(below) },
-            );
+            let what = if enough { Seen::AtLeast(needed) } else { Seen::Exactly(below) };
+            self.observe(register, seen, what)?;
         }
         if enough {
             self.add(register, -i128::from(amount));
@@ -248,28 +277,39 @@ impl Program<'_, '_> {
 }
 
 impl Vm for Toy {
-    type Location = Register;
+    type Key = u64;
+    type Base = [u64; 2];
     type Value = u64;
     type Delta = i128;
     type Observation = Seen;
     type Output = Output;
     type Fatal = ToyFailure;
-    type Worker = BTreeMap<Register, Write<Toy>>;
+    type Location = Register;
+    type Worker<'r> = BTreeMap<Register, Write<Toy>>;
 
     fn transactions(&self) -> u32 {
         u32::try_from(self.programs.len()).expect("a toy block has fewer than 2^32 programs")
     }
 
-    fn worker(&self) -> Self::Worker {
+    fn worker(&self) -> BTreeMap<Register, Write<Self>> {
         BTreeMap::new()
     }
 
-    fn base(&self, location: &Register) -> Result<u64, ToyFailure> {
-        if *location >= self.broken_from {
-            Err(ToyFailure::Unreadable(*location))
+    fn base(&self, key: &u64) -> Result<[u64; 2], ToyFailure> {
+        let first = 2 * *key;
+        if first >= self.broken_from {
+            Err(ToyFailure::Unreadable(first))
         } else {
-            Ok(self.initial(*location))
+            Ok([self.initial(first), self.initial(first + 1)])
         }
+    }
+
+    fn field(&self, base: &[u64; 2], field: Field) -> u64 {
+        base[usize::from(field)]
+    }
+
+    fn location(&self, key: &u64, field: Field) -> Register {
+        2 * key + u64::from(field)
     }
 
     fn apply(&self, value: &u64, delta: &i128) -> Option<u64> {
@@ -283,21 +323,32 @@ impl Vm for Toy {
         }
     }
 
-    fn execute(
-        &self,
-        worker: &mut Self::Worker,
-        index: u32,
-        view: &mut View<'_, Self>,
+    fn execute<'r>(
+        &'r self,
+        worker: &mut BTreeMap<Register, Write<Self>>,
+        view: &mut View<'r, Self>,
     ) -> Result<Execution<Self>, Stop<ToyFailure>> {
         worker.clear();
-        let accumulator = generate::mix(u64::from(index));
-        let mut program = Program { view, writes: worker, accumulator, verdict: Verdict::Include };
+        let index = view.index();
+        let mut program = Program {
+            view,
+            writes: worker,
+            reads: Vec::new(),
+            accumulator: generate::mix(u64::from(index)),
+            verdict: Verdict::Include,
+        };
         let ops = &self.programs[index as usize];
         let mut at = 0;
         while at < ops.len() && !program.view.cancelled() {
             at += 1 + program.step(&ops[at])?;
         }
-        let output = Output { accumulator: program.accumulator, verdict: program.verdict };
-        Ok(Execution { writes: std::mem::take(worker).into_iter().collect(), output })
+        let Program { reads, accumulator, verdict, .. } = program;
+        let writes: Vec<_> = std::mem::take(worker).into_iter().collect();
+        let mut puts = Vec::with_capacity(writes.len());
+        for (register, write) in &writes {
+            let (key, field) = place(*register);
+            puts.push(Put { cell: view.cell(&key)?, field, write: write.clone() });
+        }
+        Ok(Execution { writes: puts, output: Output { accumulator, verdict, reads, writes } })
     }
 }

@@ -1,15 +1,18 @@
 //! How an execution reads, and how it says what it saw.
 
+use std::cell::RefCell;
 use std::fmt::{self, Debug};
 
-use crate::memory::{Memory, Obstacle};
-use crate::sync::{AtomicBool, Ordering, OwnedMap};
-use crate::vm::{Stop, Vm};
+use crate::memory::{CellId, Memory, Reading};
+use crate::pace::{Pace, Step};
+use crate::sequential::Plain;
+use crate::sync::{AtomicBool, Ordering};
+use crate::vm::{Field, Stop, Vm};
 
 /// The values that one incarnation sees: the block up to, and without, its own transaction.
-pub struct View<'a, V: Vm + ?Sized> {
-    vm: &'a V,
-    source: Source<'a, V>,
+pub struct View<'r, V: Vm + ?Sized> {
+    vm: &'r V,
+    source: Source<'r, V>,
     index: u32,
     incarnation: u32,
     settled: bool,
@@ -17,21 +20,45 @@ pub struct View<'a, V: Vm + ?Sized> {
 }
 
 /// Where the answers come from.
-enum Source<'a, V: Vm + ?Sized> {
-    /// Multi-version memory, shared with all workers; the flag says that the run has ended.
-    Shared(&'a Memory<V>, &'a AtomicBool),
-    /// The settled values of a sequential run.
-    Settled(&'a OwnedMap<V::Location, V::Value>),
+enum Source<'r, V: Vm + ?Sized> {
+    /// Multi-version memory, shared with all workers.
+    Shared(Shared<'r, V>),
+    /// The settled values of the oracle.
+    Plain(&'r RefCell<Plain<V>>),
+}
+
+/// What a worker of the engine shares with the others.
+pub(crate) struct Shared<'r, V: Vm + ?Sized> {
+    pub(crate) memory: &'r Memory<V>,
+    /// The run has ended.
+    pub(crate) ended: &'r AtomicBool,
+    /// Who decides when a step is taken, and the number of the worker.
+    pub(crate) pace: Option<(&'r dyn Pace, u32)>,
+}
+
+/// The answer to one read.
+pub struct Read<V: Vm + ?Sized> {
+    /// The value.
+    pub value: V::Value,
+    /// Which state of the location this is, for [`View::observe`].
+    pub seen: u32,
+    /// Set when the value is a guess, because the named transaction is about to write the location: what to end the
+    /// execution with if its result depends on the value.
+    pub pending: Option<Blocked>,
 }
 
 /// One entry of a read set: a fact about a location that a result depends on.
 pub struct Observed<V: Vm + ?Sized> {
-    /// The location read.
-    pub location: V::Location,
-    /// What was seen there.
-    pub observation: V::Observation,
+    /// The cell.
+    pub cell: CellId,
+    /// The field.
+    pub field: Field,
+    /// Which state of the location it was true of.
+    pub(crate) seen: u32,
     /// Whether the machine did not see it but expects lower transactions to make it true; see [`View::assume`].
     pub assumed: bool,
+    /// What was seen there.
+    pub observation: V::Observation,
 }
 
 /// A read could not be answered yet.
@@ -60,88 +87,89 @@ impl Blocked {
     }
 }
 
-impl<'a, V: Vm + ?Sized> View<'a, V> {
+impl<'r, V: Vm + ?Sized> View<'r, V> {
     /// A view of the shared memory for one incarnation. `settled` says that all lower transactions are settled.
     pub(crate) fn shared(
-        vm: &'a V,
-        memory: &'a Memory<V>,
-        ended: &'a AtomicBool,
+        vm: &'r V,
+        shared: Shared<'r, V>,
         (index, incarnation): (u32, u32),
         settled: bool,
     ) -> Self {
-        let source = Source::Shared(memory, ended);
+        let source = Source::Shared(shared);
         Self { vm, source, index, incarnation, settled, observations: Vec::new() }
     }
 
-    /// A view of the values of a sequential run.
-    pub(crate) fn sequential(
-        vm: &'a V,
-        values: &'a OwnedMap<V::Location, V::Value>,
-        index: u32,
-        incarnation: u32,
-    ) -> Self {
-        let source = Source::Settled(values);
-        Self { vm, source, index, incarnation, settled: true, observations: Vec::new() }
+    /// A view of the oracle's values.
+    pub(crate) fn plain(vm: &'r V, values: &'r RefCell<Plain<V>>, index: u32) -> Self {
+        let source = Source::Plain(values);
+        Self { vm, source, index, incarnation: 0, settled: true, observations: Vec::new() }
     }
 
-    /// The value of `location` just before this transaction.
+    /// The cell of `key`. The lookup is what costs: a machine keeps the id for as long as it executes the transaction.
+    ///
+    /// # Errors
+    /// [`Stop::Fatal`] when the snapshot cannot be read. Ends the execution and is passed through.
+    pub fn cell(&mut self, key: &V::Key) -> Result<CellId, Stop<V::Fatal>> {
+        match &self.source {
+            Source::Shared(shared) => shared.memory.cell(self.vm, key),
+            Source::Plain(values) => values.borrow_mut().cell(self.vm, key),
+        }
+        .map_err(Stop::Fatal)
+    }
+
+    /// What the snapshot gave for the cell, and its key.
+    pub fn with_base<T>(&self, cell: CellId, look: impl FnOnce(&V::Key, &V::Base) -> T) -> T {
+        match &self.source {
+            Source::Shared(shared) => look(shared.memory.key(cell), shared.memory.base(cell)),
+            Source::Plain(values) => {
+                let values = values.borrow();
+                look(values.key(cell), values.base(cell))
+            }
+        }
+    }
+
+    /// The value of one location just before this transaction.
     ///
     /// Reading alone is no dependency: whatever the result depends on must be [observed](View::observe).
     ///
     /// # Errors
-    /// [`Stop::Blocked`] when a lower transaction is about to write the location again, [`Stop::Fatal`] when the base
-    /// cannot be read. Both end the execution and are passed through.
-    pub fn read(&mut self, location: &V::Location) -> Result<V::Value, Stop<V::Fatal>> {
-        match self.read_written(location)? {
-            Some(value) => Ok(value),
-            None => {
-                let value = self.vm.base(location).map_err(Stop::Fatal)?;
-                if let Source::Shared(memory, _) = self.source {
-                    memory.keep_base(location, &value);
+    /// [`Stop::Blocked`] when a lower transaction is about to write the location again. Ends the execution and is passed
+    /// through.
+    pub fn read(&mut self, cell: CellId, field: Field) -> Result<Read<V>, Stop<V::Fatal>> {
+        self.read_cell(cell, |fields| fields.value(field).map_err(Stop::Blocked))
+    }
+
+    /// Reads several fields of a cell at once: `look` is called with the cell, which nobody changes meanwhile.
+    pub fn read_cell<T>(&mut self, cell: CellId, look: impl FnOnce(&mut Fields<'_, V>) -> T) -> T {
+        match &self.source {
+            Source::Shared(shared) => {
+                if let Some((pace, worker)) = shared.pace {
+                    pace.step(worker, Step::Read { index: self.index });
                 }
-                Ok(value)
+                look(&mut Fields::Shared(shared.memory.reading(self.vm, cell, self.index)))
             }
+            Source::Plain(values) => look(&mut Fields::Plain(self.vm, &values.borrow(), cell)),
         }
     }
 
-    /// As [`read`](View::read), but `None` where the value is the one from before the block, which the machine may know
-    /// from elsewhere: one look at its snapshot can then answer for several locations.
-    ///
-    /// # Errors
-    /// As [`read`](View::read).
-    pub fn read_written(
-        &mut self,
-        location: &V::Location,
-    ) -> Result<Option<V::Value>, Stop<V::Fatal>> {
-        match self.source {
-            Source::Settled(values) => Ok(values.get(location).cloned()),
-            Source::Shared(memory, _) => {
-                memory.read(self.vm, location, self.index).map_err(|obstacle| match obstacle {
-                    Obstacle::Estimate { writer } => {
-                        Stop::Blocked(Blocked { on: writer, until: Until::Executed })
-                    }
-                    Obstacle::OutOfRange { writer } => {
-                        Stop::Blocked(Blocked { on: writer, until: Until::Settled })
-                    }
-                    Obstacle::Fatal(fatal) => Stop::Fatal(fatal),
-                })
-            }
-        }
-    }
-
-    /// Records that the result depends on `observation` being true of `location`.
+    /// Records that the result depends on `observation` being true of a location; `seen` is that of the [`Read`].
     ///
     /// It is checked again when a lower transaction writes the location, and always before this transaction settles.
-    pub fn observe(&mut self, location: V::Location, observation: V::Observation) {
-        self.observations.push(Observed { location, observation, assumed: false });
+    pub fn observe(&mut self, cell: CellId, field: Field, seen: u32, observation: V::Observation) {
+        self.observations.push(Observed { cell, field, seen, assumed: false, observation });
     }
 
     /// As [`observe`](View::observe), for a fact that is not true yet but will be made true by lower transactions (the
     /// nonce of a sender whose earlier transaction is still under way). It is checked only before this transaction settles.
     ///
     /// Where [`settled`](View::settled) is true nothing remains to be expected: read and observe instead.
-    pub fn assume(&mut self, location: V::Location, observation: V::Observation) {
-        self.observations.push(Observed { location, observation, assumed: true });
+    pub fn assume(&mut self, cell: CellId, field: Field, observation: V::Observation) {
+        self.observations.push(Observed { cell, field, seen: 0, assumed: true, observation });
+    }
+
+    /// Makes room for so many observations.
+    pub fn reserve(&mut self, observations: usize) {
+        self.observations.reserve_exact(observations);
     }
 
     /// Index of the transaction being executed.
@@ -167,10 +195,10 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
     /// now and then and returns anything.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        match self.source {
+        match &self.source {
             // Relaxed: a hint, nothing is read on the strength of it.
-            Source::Shared(_, ended) => ended.load(Ordering::Relaxed),
-            Source::Settled(_) => false,
+            Source::Shared(shared) => shared.ended.load(Ordering::Relaxed),
+            Source::Plain(_) => false,
         }
     }
 
@@ -180,23 +208,68 @@ impl<'a, V: Vm + ?Sized> View<'a, V> {
     }
 }
 
+/// The fields of one cell, as one transaction sees them.
+pub enum Fields<'c, V: Vm + ?Sized> {
+    #[doc(hidden)]
+    Shared(Reading<'c, V>),
+    #[doc(hidden)]
+    Plain(&'c V, &'c Plain<V>, CellId),
+}
+
+impl<V: Vm + ?Sized> Fields<'_, V> {
+    /// The value of a field.
+    ///
+    /// # Errors
+    /// [`Blocked`] when a lower transaction is about to write the field again.
+    pub fn value(&mut self, field: Field) -> Result<Read<V>, Blocked> {
+        match self {
+            Self::Shared(reading) => reading.value(field),
+            Self::Plain(vm, values, cell) => {
+                Ok(Read { value: values.value(*vm, *cell, field), seen: 0, pending: None })
+            }
+        }
+    }
+
+    /// The value of a field, or a guess where a lower transaction is about to write it again; see [`Read::pending`].
+    pub fn guess(&mut self, field: Field) -> Read<V> {
+        match self {
+            Self::Shared(reading) => reading.guess(field),
+            Self::Plain(vm, values, cell) => {
+                Read { value: values.value(*vm, *cell, field), seen: 0, pending: None }
+            }
+        }
+    }
+}
+
+impl<V: Vm + ?Sized> Debug for Fields<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").finish_non_exhaustive()
+    }
+}
+
 impl<V: Vm + ?Sized> Clone for Observed<V> {
     fn clone(&self) -> Self {
-        Self {
-            location: self.location.clone(),
-            observation: self.observation.clone(),
-            assumed: self.assumed,
-        }
+        Self { observation: self.observation.clone(), ..*self }
     }
 }
 
 impl<V: Vm + ?Sized> Debug for Observed<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observed")
-            .field("location", &self.location)
+            .field("cell", &self.cell)
+            .field("field", &self.field)
             .field("observation", &self.observation)
             .field("assumed", &self.assumed)
             .finish()
+    }
+}
+
+impl<V: Vm + ?Sized> Debug for Read<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Read")
+            .field("value", &self.value)
+            .field("pending", &self.pending)
+            .finish_non_exhaustive()
     }
 }
 

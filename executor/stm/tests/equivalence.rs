@@ -6,7 +6,7 @@
 use std::env;
 use std::sync::OnceLock;
 
-use weft_stm::toy::{Generator, Ledger, Shape, Toy, ToyFailure};
+use weft_stm::toy::{Generator, Ledger, Shape, Toy, ToyFailure, histories};
 use weft_stm::{Options, Pool, Report, RunError, run, run_sequential};
 
 /// A pool for each number of workers, shared by the tests.
@@ -34,7 +34,7 @@ fn silence_programs() {
 }
 
 /// How a run ended, comparable.
-fn ending(result: &Result<Report<u64>, RunError<ToyFailure>>) -> String {
+fn ending(result: Result<&Report<u64>, &RunError<ToyFailure>>) -> String {
     match result {
         Ok(report) => format!("settled {} of {}", report.settled, report.transactions),
         Err(error) => format!("{error:?}"),
@@ -46,8 +46,13 @@ fn expect_equal(block: &Toy, options: &Options, what: &str) {
     let oracle = run_sequential(block, &mut expected);
     let mut ledger = Ledger::new(block);
     let result = run(pool(options.workers), block, &mut ledger, options);
-    assert_eq!(ending(&result), ending(&oracle), "{what}: the runs end differently\n{block:#?}");
+    let end = ending(result.as_ref().map(|(report, _)| report));
+    assert_eq!(end, ending(oracle.as_ref()), "{what}: the runs end differently\n{block:#?}");
     assert_eq!(ledger, expected, "{what}: the settler saw something else\n{block:#?}");
+    if let Ok((_, versions)) = result {
+        let left = histories(&versions);
+        assert_eq!(left, expected.histories, "{what}: other values are left behind\n{block:#?}");
+    }
 }
 
 fn seed_from_env(name: &str) -> Option<u64> {
@@ -69,9 +74,11 @@ fn property(shape: Shape, transactions: u64) {
             let conflict_sample = [0, 1, 4, 32][(seed / 4 % 4) as usize];
             let options = Options {
                 workers,
+                oversubscribe: true,
                 max_incarnations,
                 conflict_sample,
                 min_parallel_transactions: 0,
+                incarnations: seed % 3 > 0,
             };
             for _ in 0..rounds {
                 let what =
@@ -132,9 +139,11 @@ fn tiny_blocks_survive_many_schedules() {
             let block = generator.block(shape, 5);
             let options = Options {
                 workers: 4,
+                oversubscribe: true,
                 max_incarnations: 1000,
                 conflict_sample: 0,
                 min_parallel_transactions: 0,
+                incarnations: false,
             };
             let what = format!("five transactions of shape {shape:?}, seed {seed}");
             expect_equal(&block, &options, &what);
