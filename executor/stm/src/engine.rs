@@ -113,18 +113,23 @@ pub(crate) fn run_paced<'v, V: Vm, S: Settle<V> + Send>(
     pace: &dyn Pace,
 ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let started = Instant::now();
+    if options.workers <= 1 || vm.transactions() == 0 {
+        return whole_in_order(vm, settle, options, (started, Reason::OneWorker));
+    }
     let engine = Engine::new(vm, settle, options);
     let logs = Mutex::new(Vec::with_capacity(options.workers));
+    let live = |worker| {
+        let log = Log::new(started, worker, options.incarnations);
+        let log = engine.work(log, worker, Some(pace));
+        pace.leave(worker);
+        logs.lock().push(log);
+    };
     std::thread::scope(|scope| {
-        for worker in 0..count(options.workers) {
-            let (engine, logs) = (&engine, &logs);
-            scope.spawn(move || {
-                let log = Log::new(started, worker, options.incarnations);
-                let log = engine.work(log, worker, Some(pace));
-                pace.leave(worker);
-                logs.lock().push(log);
-            });
+        let live = &live;
+        for worker in 1..count(options.workers) {
+            scope.spawn(move || live(worker));
         }
+        live(0);
     });
     engine.conclude(logs.into_inner(), (started, count(options.workers)), options)
 }
@@ -340,7 +345,8 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
                 at.step(Step::Claim);
                 match (self.scheduler.claim(worker), pace) {
                     (Some(index), _) => self.execute(&mut log, &mut machine, index, at),
-                    (None, Some(pace)) => pace.idle(worker),
+                    (None, Some(pace)) if !self.scheduler.has_ended() => pace.idle(worker),
+                    (None, Some(_)) => {}
                     (None, None) => self.scheduler.wait(worker),
                 }
             }
@@ -389,8 +395,9 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
             Ok(Err(Stop::Fatal(_))) => Outcome::Failed,
             Err(_) => Outcome::Panicked,
         };
+        let blocked = matches!(outcome, Outcome::Blocked { .. });
         log.executed(index, incarnation, begin, outcome);
-        at.step(Step::Finish { index });
+        at.step(Step::Finish { index, blocked });
         if self.scheduler.has_ended() {
             // An execution that saw the end may have returned anything; nobody may find that in its slot. Whoever was told
             // `cancelled` finds the flag set here, too: both read the same atomic, in this order.

@@ -79,12 +79,14 @@ mod pace;
 mod pool;
 mod report;
 mod scheduler;
+mod seed;
 mod sequential;
 mod settle;
 mod sync;
 pub mod toy;
 mod versions;
 mod view;
+pub mod virtual_time;
 mod vm;
 
 pub use engine::{Options, Run, run};

@@ -99,6 +99,11 @@ impl<V: Vm + ?Sized> Memory<V> {
         Ok(*id)
     }
 
+    /// The cell of `key`, if somebody has asked for it.
+    pub(crate) fn find(&self, key: &V::Key) -> Option<CellId> {
+        self.index.get(key).map(|id| *id)
+    }
+
     fn get(&self, id: CellId) -> &Cell<V> {
         self.cells.get(id.number()).expect("cell ids come from this memory")
     }

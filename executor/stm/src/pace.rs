@@ -1,12 +1,13 @@
 //! Where the engine may be held: the seam of the virtual scheduler.
 
 /// Decides when a worker takes its next step. The engine asks before every step at which another worker could get in
-/// between, and never while it holds a lock.
+/// between, and never while it holds a lock that another worker waits for.
 pub(crate) trait Pace: Sync {
     /// Returns when `worker` may take `step`.
     fn step(&self, worker: u32, step: Step);
 
-    /// Returns when `worker`, which found nothing to do, should look again.
+    /// Returns when `worker`, which found nothing to do, should look again. Only what follows a [`Step::Finish`],
+    /// [`Step::Validate`] or [`Step::Settle`] of another worker, or its leaving, can have changed that.
     fn idle(&self, worker: u32);
 
     /// `worker` has left the run.
@@ -27,6 +28,8 @@ pub(crate) enum Step {
     Finish {
         /// The transaction.
         index: u32,
+        /// Whether it ended at a read that had to wait.
+        blocked: bool,
     },
     /// Validate a reader of something that was written.
     Validate,

@@ -27,6 +27,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::seed::mix;
 use crate::settle::Verdict;
 use crate::view::View;
 use crate::vm::{Execution, Field, Put, Stop, Vm, Write};
@@ -152,7 +153,7 @@ impl Toy {
     /// Value of a register before the block, below 100.
     #[must_use]
     pub fn initial(&self, register: Register) -> u64 {
-        generate::mix(register ^ self.seed) % 100
+        mix(register ^ self.seed) % 100
     }
 }
 
@@ -203,7 +204,7 @@ impl Program<'_, '_> {
             // Out of range only where the machine guessed wrong or was told to break its contract.
             value = u64::try_from(i128::from(below) + own).unwrap_or(0);
         }
-        self.accumulator = generate::mix(self.accumulator ^ value.rotate_left(17));
+        self.accumulator = mix(self.accumulator ^ value.rotate_left(17));
         Ok(value)
     }
 
@@ -228,7 +229,7 @@ impl Program<'_, '_> {
         if enough {
             self.add(register, -i128::from(amount));
         }
-        self.accumulator = generate::mix(self.accumulator ^ u64::from(enough));
+        self.accumulator = mix(self.accumulator ^ u64::from(enough));
         Ok(())
     }
 
@@ -264,7 +265,7 @@ impl Program<'_, '_> {
             Op::Yield => std::thread::yield_now(),
             Op::Work(rounds) => {
                 for _ in 0..rounds {
-                    self.accumulator = generate::mix(self.accumulator);
+                    self.accumulator = mix(self.accumulator);
                 }
             }
         }
@@ -334,7 +335,7 @@ impl Vm for Toy {
             view,
             writes: worker,
             reads: Vec::new(),
-            accumulator: generate::mix(u64::from(index)),
+            accumulator: mix(u64::from(index)),
             verdict: Verdict::Include,
         };
         let ops = &self.programs[index as usize];

@@ -33,11 +33,21 @@ impl<'v, V: Vm> Versions<'v, V> {
         self.len() == 0
     }
 
-    /// The cell with this number, below [`len`](Self::len).
+    /// All cells.
+    pub fn cells(&self) -> impl Iterator<Item = CellId> + use<V> {
+        (0..u32::try_from(self.len()).expect("cells are numbered in 32 bits")).map(CellId)
+    }
+
+    /// The cell with this key, if the block touched it.
     #[must_use]
-    pub fn cell(&self, number: u32) -> CellId {
-        assert!((number as usize) < self.len(), "no cell has number {number}");
-        CellId(number)
+    pub fn find(&self, key: &V::Key) -> Option<CellId> {
+        self.memory.find(key)
+    }
+
+    /// Whether the block wrote to the field.
+    #[must_use]
+    pub fn is_written(&self, cell: CellId, field: Field) -> bool {
+        self.memory.writes(cell, field, |writes| writes.next().is_some())
     }
 
     /// The key of a cell.

@@ -3,11 +3,15 @@
 //!
 //! `WEFT_STM_SEED=<n>` replays one seed with every shape, many times over; `WEFT_STM_SEEDS=<n>` tries that many.
 
-use std::env;
 use std::sync::OnceLock;
 
-use weft_stm::toy::{Generator, Ledger, Shape, Toy, ToyFailure, histories};
-use weft_stm::{Options, Pool, Report, RunError, run, run_sequential};
+use weft_stm::toy::{Generator, Ledger, Shape, Toy};
+use weft_stm::{Options, Pool, run};
+
+#[path = "common/contract.rs"]
+mod contract;
+
+use contract::{expect_same, number_from_env, silence_programs};
 
 /// A pool for each number of workers, shared by the tests.
 fn pool(workers: usize) -> &'static Pool {
@@ -17,53 +21,17 @@ fn pool(workers: usize) -> &'static Pool {
     &pools[workers]
 }
 
-/// Keeps the panics that programs raise on purpose out of the test output.
-fn silence_programs() {
-    static ONCE: OnceLock<()> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        let print = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let message = info.payload().downcast_ref::<String>();
-            if !message
-                .is_some_and(|text| text.starts_with("register ") && text.ends_with(" is odd"))
-            {
-                print(info);
-            }
-        }));
-    });
-}
-
-/// How a run ended, comparable.
-fn ending(result: Result<&Report<u64>, &RunError<ToyFailure>>) -> String {
-    match result {
-        Ok(report) => format!("settled {} of {}", report.settled, report.transactions),
-        Err(error) => format!("{error:?}"),
-    }
-}
-
 fn expect_equal(block: &Toy, options: &Options, what: &str) {
-    let mut expected = Ledger::new(block);
-    let oracle = run_sequential(block, &mut expected);
     let mut ledger = Ledger::new(block);
     let result = run(pool(options.workers), block, &mut ledger, options);
-    let end = ending(result.as_ref().map(|(report, _)| report));
-    assert_eq!(end, ending(oracle.as_ref()), "{what}: the runs end differently\n{block:#?}");
-    assert_eq!(ledger, expected, "{what}: the settler saw something else\n{block:#?}");
-    if let Ok((_, versions)) = result {
-        let left = histories(&versions);
-        assert_eq!(left, expected.histories, "{what}: other values are left behind\n{block:#?}");
-    }
-}
-
-fn seed_from_env(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|value| value.parse().expect("a number"))
+    expect_same(block, (&result, &ledger), what);
 }
 
 fn property(shape: Shape, transactions: u64) {
     silence_programs();
-    let replay = seed_from_env("WEFT_STM_SEED");
+    let replay = number_from_env("WEFT_STM_SEED");
     let seeds =
-        replay.map_or(0..seed_from_env("WEFT_STM_SEEDS").unwrap_or(120), |seed| seed..seed + 1);
+        replay.map_or(0..number_from_env("WEFT_STM_SEEDS").unwrap_or(120), |seed| seed..seed + 1);
     let rounds = if replay.is_some() { 300 } else { 1 };
     for seed in seeds {
         let mut generator = Generator::new(seed);

@@ -1,5 +1,7 @@
 //! Blocks from a seed.
 
+use crate::seed::Numbers;
+
 use super::{Op, Register, Toy};
 
 /// What the transactions of a generated block have to do with each other.
@@ -37,18 +39,10 @@ impl Shape {
     ];
 }
 
-/// Numbers from a seed (SplitMix64, Steele et al. 2014).
+/// Blocks and numbers from a seed.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    state: u64,
-}
-
-/// One scrambling step of SplitMix64.
-pub(super) fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
+    numbers: Numbers,
 }
 
 /// Registers from here on cannot be read in blocks of shape `Failures`.
@@ -60,18 +54,17 @@ impl Generator {
     /// A generator that always gives the same for the same seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { numbers: Numbers::new(seed) }
     }
 
     /// The next number.
     pub fn number(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(1);
-        mix(mix(self.state))
+        self.numbers.number()
     }
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.number() % bound
+        self.numbers.below(bound)
     }
 
     /// A block of `transactions` programs.

@@ -56,8 +56,7 @@ impl Ledger {
 #[must_use]
 pub fn histories(versions: &Versions<'_, Toy>) -> Histories {
     let mut histories = Histories::new();
-    for number in 0..versions.len() {
-        let cell = versions.cell(u32::try_from(number).expect("cells are counted in 32 bits"));
+    for cell in versions.cells() {
         for field in [0, 1] {
             let register = 2 * versions.key(cell) + u64::from(field);
             versions.each(cell, field, |(index, value)| {
