@@ -19,11 +19,15 @@ use crate::error::{RunError, panic_message};
 use crate::in_order::run_in_order;
 use crate::memory::{CellId, Finding, Memory, Stale};
 use crate::pace::{Pace, Step};
+#[cfg(not(any(loom, shuttle)))]
 use crate::pool::Pool;
 use crate::report::{Abort, Fallback, Log, Outcome, Reason, Report, merge, micros};
+use crate::role::Role;
 use crate::scheduler::Scheduler;
 use crate::settle::Settle;
-use crate::sync::{AtomicU32, AtomicUsize, CachePadded, Mutex, Ordering};
+#[cfg(not(loom))]
+use crate::sync::on_threads;
+use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering};
 use crate::versions::Versions;
 use crate::view::{Blocked, Observed, Shared, Until, View};
 use crate::vm::{Execution, Field, Put, Stop, Vm};
@@ -32,7 +36,7 @@ mod settling;
 
 use settling::{Settler, Throttle};
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 /// How a run is to go. Nothing here changes its result.
@@ -76,6 +80,7 @@ pub type Run<'v, V> = (Report<<V as Vm>::Location>, Versions<'v, V>);
 /// # Errors
 /// When the machine fails, panics or breaks its contract on settled values, or the settler panics. The transactions
 /// settled before that stand.
+#[cfg(not(any(loom, shuttle)))]
 pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     pool: &Pool,
     vm: &'v V,
@@ -105,12 +110,13 @@ pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     engine.conclude(logs.into_inner(), (started, count(workers)), options)
 }
 
-/// As [`run`], on threads of its own whose every step `pace` decides.
-pub(crate) fn run_paced<'v, V: Vm, S: Settle<V> + Send>(
+/// As [`run`], on threads of its own; whose every step `pace` decides, if there is one.
+#[cfg(not(loom))]
+pub(crate) fn run_on_threads<'v, V: Vm, S: Settle<V> + Send>(
     vm: &'v V,
     settle: &mut S,
     options: &Options,
-    pace: &dyn Pace,
+    pace: Option<&dyn Pace>,
 ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let started = Instant::now();
     if options.workers <= 1 || vm.transactions() == 0 {
@@ -118,18 +124,13 @@ pub(crate) fn run_paced<'v, V: Vm, S: Settle<V> + Send>(
     }
     let engine = Engine::new(vm, settle, options);
     let logs = Mutex::new(Vec::with_capacity(options.workers));
-    let live = |worker| {
+    on_threads(count(options.workers), |worker| {
         let log = Log::new(started, worker, options.incarnations);
-        let log = engine.work(log, worker, Some(pace));
-        pace.leave(worker);
-        logs.lock().push(log);
-    };
-    std::thread::scope(|scope| {
-        let live = &live;
-        for worker in 1..count(options.workers) {
-            scope.spawn(move || live(worker));
+        let log = engine.work(log, worker, pace);
+        if let Some(pace) = pace {
+            pace.leave(worker);
         }
-        live(0);
+        logs.lock().push(log);
     });
     engine.conclude(logs.into_inner(), (started, count(options.workers)), options)
 }
@@ -177,8 +178,7 @@ struct Engine<'v, 's, V: Vm, S> {
     slots: Vec<Mutex<Slot<V>>>,
     /// **Truth**: the number of settled transactions. Written by the owner of the settle role.
     frontier: CachePadded<AtomicU32>,
-    /// Requests to settle since the settle role was last free. Whoever raises it from 0 takes the role.
-    settle_requests: CachePadded<AtomicUsize>,
+    settle_role: CachePadded<Role>,
     /// Locked by the owner of the settle role only, so never contended.
     settler: Mutex<Settler<'s, S>>,
     /// Why the run ended; see `end` for which reason stays.
@@ -282,7 +282,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
             scheduler: Scheduler::new(transactions),
             slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
             frontier: CachePadded::new(AtomicU32::new(0)),
-            settle_requests: CachePadded::new(AtomicUsize::new(0)),
+            settle_role: CachePadded::new(Role::new()),
             settler: Mutex::new(Settler {
                 settle,
                 settled: Vec::with_capacity(transactions as usize),

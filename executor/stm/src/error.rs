@@ -52,6 +52,7 @@ pub enum RunError<F: Error + 'static> {
 }
 
 /// The worker threads could not be started.
+#[cfg(not(any(loom, shuttle)))]
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start {workers} worker threads")]
 pub struct PoolError {

@@ -58,6 +58,20 @@
 //! | the fee recipient makes a chain of all transactions | fees are deltas, and observe nothing |
 //! | waiting workers burn all cores | a short bounded spin, then sleep |
 //!
+//! # Models
+//!
+//! Everything that threads share comes from one module, so that the code of this crate runs, itself, under three schedulers
+//! beside that of the operating system:
+//!
+//! - [`virtual_time`]: the engine, one step at a time, in an order drawn from a seed. Part of the ordinary tests
+//!   (`tests/interleavings.rs`), fast enough for thousands of interleavings a second.
+//! - `--cfg shuttle`: the engine with its sleeping and waking, where every lock and every atomic is a step
+//!   (`src/models/whole_engine.rs`).
+//! - `--cfg loom`: scheduler, settle role, and the memory's change counts under every order that the memory model allows,
+//!   up to a bound of preemptions (`src/models/lock_free.rs`).
+//!
+//! `scripts/models` runs the latter two, in target directories of their own; a failure prints how to replay it.
+//!
 //! # It is not
 //!
 //! Not a scheduler of known dependencies: a block whose accesses are listed needs no speculation, and no part of this.
@@ -71,13 +85,19 @@
 //! Blessing*, PPoPP 2023. Algorithm 1 is the loop of a worker, Algorithm 2 the multi-version memory, Algorithm 3 the
 //! validation, Algorithm 4 the scheduler; the modules name what they change.
 
+#![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
+
 mod engine;
 mod error;
 mod in_order;
 mod memory;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod pace;
+#[cfg(not(any(loom, shuttle)))]
 mod pool;
 mod report;
+mod role;
 mod scheduler;
 mod seed;
 mod sequential;
@@ -86,12 +106,18 @@ mod sync;
 pub mod toy;
 mod versions;
 mod view;
+#[cfg(not(any(loom, shuttle)))]
 pub mod virtual_time;
 mod vm;
 
-pub use engine::{Options, Run, run};
-pub use error::{PoolError, RunError};
+#[cfg(not(any(loom, shuttle)))]
+pub use engine::run;
+pub use engine::{Options, Run};
+#[cfg(not(any(loom, shuttle)))]
+pub use error::PoolError;
+pub use error::RunError;
 pub use memory::CellId;
+#[cfg(not(any(loom, shuttle)))]
 pub use pool::Pool;
 pub use report::{Fallback, Incarnation, Outcome, Reason, Report};
 pub use sequential::run_sequential;

@@ -12,7 +12,7 @@
 //! - **Hint**: entries of transactions that are not settled, and readers. One that is wrong or missing costs an execution,
 //!   never a result, because each read set is checked once more before its transaction settles.
 
-use crate::sync::{Arena, AtomicU32, Mutex, MutexGuard, Ordering, ShardedMap, sharded_map};
+use crate::sync::{Arena, AtomicU32, Mutex, MutexGuard, Ordering, SharedMap};
 use crate::view::{Blocked, Observed, Read, Until};
 use crate::vm::{FIELDS_MAX, Field, Put, Vm, Write};
 
@@ -35,7 +35,7 @@ impl CellId {
 /// The values of one block while it executes.
 pub(crate) struct Memory<V: Vm + ?Sized> {
     /// From the full key to the cell. A shard's lock is a leaf: nothing else is locked, and no snapshot read, under it.
-    index: ShardedMap<V::Key, CellId>,
+    index: SharedMap<V::Key, CellId>,
     cells: Arena<Cell<V>>,
 }
 
@@ -76,17 +76,17 @@ pub struct Reading<'c, V: Vm + ?Sized> {
 impl<V: Vm + ?Sized> Memory<V> {
     /// Empty memory with room for so many cells.
     pub(crate) fn new(cells: usize) -> Self {
-        Self { index: sharded_map(cells), cells: Arena::with_capacity(cells) }
+        Self { index: SharedMap::with_capacity(cells), cells: Arena::with_capacity(cells) }
     }
 
     /// The cell of `key`; the first one to ask brings its base.
     pub(crate) fn cell(&self, vm: &V, key: &V::Key) -> Result<CellId, V::Fatal> {
         if let Some(id) = self.index.get(key) {
-            return Ok(*id);
+            return Ok(id);
         }
         // The snapshot is read without a lock; it is immutable, so whoever comes second brings the same value.
         let base = vm.base(key)?;
-        let id = self.index.entry(key.clone()).or_insert_with(|| {
+        Ok(self.index.get_or_insert_with(key.clone(), || {
             let cell = Cell {
                 key: key.clone(),
                 base,
@@ -95,13 +95,12 @@ impl<V: Vm + ?Sized> Memory<V> {
             };
             let at = self.cells.push(cell);
             CellId(u32::try_from(at).expect("a block touches fewer than 2^32 cells"))
-        });
-        Ok(*id)
+        }))
     }
 
     /// The cell of `key`, if somebody has asked for it.
     pub(crate) fn find(&self, key: &V::Key) -> Option<CellId> {
-        self.index.get(key).map(|id| *id)
+        self.index.get(key)
     }
 
     fn get(&self, id: CellId) -> &Cell<V> {

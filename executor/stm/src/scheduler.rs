@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::sync::{
-    AtomicBool, AtomicU32, AtomicUsize, CachePadded, Condvar, Mutex, Ordering, spin_loop,
+    AtomicBool, AtomicU32, AtomicUsize, CachePadded, Condvar, Mutex, Ordering, SPINS, spin_loop,
 };
 
 /// Hands out transactions that are ready, lowest index first.
@@ -89,7 +89,6 @@ impl Scheduler {
     /// Waits until there is something to claim or the run has ended: a brief, bounded spin, then sleep (performance note B9:
     /// engines that spin burn every core on a block that is one chain).
     pub(crate) fn wait(&self, worker: u32) {
-        const SPINS: u32 = 200;
         for _ in 0..SPINS {
             if self.has_ended() || self.has_work(worker, self.returned_len.load(Ordering::Relaxed))
             {

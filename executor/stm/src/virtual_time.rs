@@ -31,7 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::engine::{Options, Run, run_paced};
+use crate::engine::{Options, Run, run_on_threads};
 use crate::error::RunError;
 use crate::report::Report;
 use crate::settle::Settle;
@@ -84,7 +84,7 @@ pub fn run_interleaved<'v, V: Vm, S: Settle<V> + Send>(
 ) -> Interleaved<'v, V> {
     let workers = options.workers.clamp(1, WORKERS_MAX);
     let baton = Baton::new(workers, Seeded::new(seed, workers));
-    let result = run_paced(vm, settle, &Options { workers, ..*options }, &baton);
+    let result = run_on_threads(vm, settle, &Options { workers, ..*options }, Some(&baton));
     Interleaved { result, decisions: baton.into_order().decisions() }
 }
 
@@ -102,7 +102,7 @@ pub fn makespan<V: Vm, S: Settle<V> + Send>(
     let few = vm.transactions() < options.min_parallel_transactions;
     let workers = if few { 1 } else { options.workers.clamp(1, WORKERS_MAX) };
     let baton = Baton::new(workers, Clock::new(workers, costs));
-    let (report, _) = run_paced(vm, settle, &Options { workers, ..*options }, &baton)?;
+    let (report, _) = run_on_threads(vm, settle, &Options { workers, ..*options }, Some(&baton))?;
     let (parallel, busy) = baton.into_order().total();
     let rest = report.sequential.map_or(0..0, |fallback| fallback.from..report.settled);
     let in_order = rest.map(|index| costs.execution(index)).sum();

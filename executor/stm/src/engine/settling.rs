@@ -83,31 +83,19 @@ enum Check {
 }
 
 impl<V: Vm, S: Settle<V>> Engine<'_, '_, V, S> {
-    /// Settles what can be settled, or leaves it to the current owner of the role, who will look again: the counter is
-    /// raised after the result is in its slot, and the owner lets go only of the count that it has seen.
+    /// Settles what can be settled, or leaves it to the current owner of the role, who will look again. The result that may
+    /// be settled is in its slot before this is called.
     pub(super) fn request_settle(&self, log: &mut Log, at: Place<'_>) {
-        if self.settle_requests.fetch_add(1, Ordering::AcqRel) != 0 {
-            return;
-        }
-        loop {
-            let seen = self.settle_requests.load(Ordering::Acquire);
+        self.settle_role.request(|| {
             let mut settler = self.settler.lock();
             while !self.scheduler.has_ended() && self.settle_next(log, at, &mut settler) {}
-            drop(settler);
-            if self
-                .settle_requests
-                .compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-            {
-                return;
-            }
-        }
+        });
     }
 
     /// Settles the lowest unsettled transaction; `false` if it cannot be settled now.
     fn settle_next(&self, log: &mut Log, at: Place<'_>, settler: &mut Settler<'_, S>) -> bool {
         at.step(Step::Settle);
-        // Relaxed: only the owner of the role writes it, and the role was handed over through the request counter.
+        // Relaxed: only the owner of the role writes it, and the role hands over what its last owner did.
         let index = self.frontier.load(Ordering::Relaxed);
         let Some(slot) = self.slots.get(index as usize) else { return false };
         let mut slot = slot.lock();

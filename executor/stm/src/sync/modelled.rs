@@ -1,0 +1,148 @@
+//! The names as a model checker knows them: each operation is a step at which another thread may go on.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::{Deref, DerefMut};
+use std::sync::{OnceLock, PoisonError};
+
+#[cfg(loom)]
+use loom::sync as checked;
+#[cfg(shuttle)]
+use shuttle::sync as checked;
+
+pub(crate) use checked::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+#[cfg(loom)]
+pub(crate) use loom::hint::spin_loop;
+#[cfg(shuttle)]
+pub(crate) use shuttle::hint::spin_loop;
+
+/// Looks that a worker without work takes before it sleeps: one, because more are only more of the same.
+pub(crate) const SPINS: u32 = 1;
+
+/// A lock that passes no panic on.
+#[derive(Debug)]
+pub(crate) struct Mutex<T> {
+    inner: checked::Mutex<T>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { inner: checked::Mutex::new(value) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard { inner: Some(self.inner.lock().unwrap_or_else(PoisonError::into_inner)) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A held lock. `None` only while a [`Condvar`] has it.
+pub(crate) struct MutexGuard<'a, T> {
+    inner: Option<checked::MutexGuard<'a, T>>,
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.inner.as_ref().expect("held")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.inner.as_mut().expect("held")
+    }
+}
+
+/// Where threads sleep.
+#[derive(Debug)]
+pub(crate) struct Condvar {
+    inner: checked::Condvar,
+}
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self { inner: checked::Condvar::new() }
+    }
+
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        let held = guard.inner.take().expect("held");
+        guard.inner = Some(self.inner.wait(held).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.inner.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.inner.notify_all();
+    }
+}
+
+/// Values that are pushed by many and stay where they are. Models are small: there is room for so many and no more.
+pub(crate) struct Arena<T> {
+    places: Vec<OnceLock<T>>,
+    next: AtomicUsize,
+}
+
+impl<T> Arena<T> {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        const ROOM: usize = 64;
+        let places = (0..capacity + ROOM).map(|_| OnceLock::new()).collect();
+        Self { places, next: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn push(&self, value: T) -> usize {
+        let at = self.next.fetch_add(1, Ordering::AcqRel);
+        assert!(self.places[at].set(value).is_ok(), "each place is given to one");
+        at
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&T> {
+        self.places.get(at)?.get()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.next.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.places.iter().map_while(OnceLock::get).enumerate()
+    }
+}
+
+/// A map that many threads fill at once.
+pub(crate) struct SharedMap<K, V> {
+    map: Mutex<HashMap<K, V>>,
+}
+
+impl<K: Eq + Hash, V: Copy> SharedMap<K, V> {
+    pub(crate) fn with_capacity(_: usize) -> Self {
+        Self { map: Mutex::new(HashMap::new()) }
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.map.lock().get(key).copied()
+    }
+
+    pub(crate) fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> V {
+        *self.map.lock().entry(key).or_insert_with(make)
+    }
+}
+
+/// Calls `task(0), ..., task(threads - 1)` at once, number 0 on the calling thread, and returns when all have.
+#[cfg(shuttle)]
+pub(crate) fn on_threads(threads: u32, task: impl Fn(u32) + Sync) {
+    let task = &task;
+    shuttle::thread::scope(|scope| {
+        for thread in 1..threads {
+            scope.spawn(move || task(thread));
+        }
+        task(0);
+    });
+}
