@@ -197,12 +197,8 @@ fn execution(criterion: &mut Criterion) {
             let executor = Executor::new(workers);
             group.bench_function(format!("mode=parallel/workers={workers}"), |bencher| {
                 bencher.iter(|| {
-                    let run = executor.build(
-                        &load.header,
-                        &load.transactions,
-                        &load.state,
-                        &load.params,
-                    );
+                    let run =
+                        executor.build(&load.header, &load.transactions, &load.state, &load.params);
                     black_box(run.expect("the load is valid"))
                 });
             });

@@ -4,6 +4,7 @@
 //! reverted frames touched, and takes an item in only once the gas for reaching it was paid, which is the rule of the EIP.
 //! A change enters at index `i` when the value after `i` differs from the value before `i`.
 
+use crate::settle::Extent;
 use crate::value::Value;
 use alloy_eip7928::{
     AccountChanges, BalanceChange, BlockAccessIndex, CodeChange, NonceChange, SlotChanges,
@@ -25,14 +26,15 @@ pub(crate) struct Recorder {
 /// One location holds `after` from `index` on.
 #[derive(Debug)]
 struct LocationChange {
-    index: BlockAccessIndex,
+    index: u64,
     location: Location,
     after: Value,
     code: Bytes,
 }
 
+/// What the block does to one account and its slots.
 #[derive(Debug, Default)]
-struct Entry {
+pub(crate) struct Entry {
     /// Slots accessed; those without changes are reads.
     slots: BTreeMap<U256, Vec<StorageChange>>,
     balances: Vec<BalanceChange>,
@@ -49,47 +51,59 @@ impl Recorder {
     /// Takes in that a location holds `after` from `index` on. Indices must ascend, and each location changes at most once
     /// at an index. `code` answers for the bytes of a code hash.
     pub(crate) fn change(&mut self, index: u64, location: Location, after: Value, code: Bytes) {
-        let index = BlockAccessIndex::new(index);
         self.changes.push(LocationChange { index, location, after, code });
     }
 
-    /// The finished list, in the order that the EIP demands, as RLP.
-    pub(crate) fn encode(self) -> Bytes {
+    /// The finished list, in the order that the EIP demands.
+    pub(crate) fn finish(self) -> Vec<AccountChanges> {
         let mut entries: AddressMap<Entry> = AddressMap::default();
         entries.reserve(self.accesses.len());
         for (address, slots) in self.accesses.into_iter().flatten() {
             let entry = entries.entry(address).or_default();
             for slot in slots {
-                entry.slots.entry(slot).or_default();
+                entry.access(slot);
             }
         }
         for change in self.changes {
-            entries.entry(*change.location.address()).or_default().change(change);
+            let LocationChange { index, location, after, code } = change;
+            let slot = match location {
+                Location::Storage { slot, .. } => Some(slot),
+                _ => None,
+            };
+            entries.entry(*location.address()).or_default().change(index, slot, after, code);
         }
         let mut accounts: Vec<(Address, Entry)> = entries.into_iter().collect();
         accounts.sort_unstable_by_key(|(address, _)| *address);
-        let list: Vec<AccountChanges> =
-            accounts.into_iter().map(|(address, entry)| entry.finish(address)).collect();
-        alloy_rlp::encode(&list).into()
+        accounts.into_iter().map(|(address, entry)| entry.finish(address)).collect()
     }
 }
 
 impl Entry {
-    fn change(&mut self, change: LocationChange) {
-        let LocationChange { index, location, after, code } = change;
-        match (location, after) {
-            (Location::Storage { slot, .. }, value) => {
+    /// A slot was accessed.
+    pub(crate) fn access(&mut self, slot: U256) {
+        self.slots.entry(slot).or_default();
+    }
+
+    /// A slot, or else the field that `after` is of, holds `after` from `index` on. Indices must ascend. `code` are the
+    /// bytes of code.
+    pub(crate) fn change(&mut self, index: u64, slot: Option<U256>, after: Value, code: Bytes) {
+        let index = BlockAccessIndex::new(index);
+        match (slot, after) {
+            (Some(slot), value) => {
                 let change = StorageChange::new(index, value.number());
                 self.slots.entry(slot).or_default().push(change);
             }
-            (_, Value::Balance(balance)) => self.balances.push(BalanceChange::new(index, balance)),
-            (_, Value::Nonce(nonce)) => self.nonces.push(NonceChange::new(index, nonce)),
-            (_, Value::Code(_)) => self.codes.push(CodeChange::new(index, code)),
-            (_, Value::Slot(_)) => {}
+            (None, Value::Balance(balance)) => {
+                self.balances.push(BalanceChange::new(index, balance));
+            }
+            (None, Value::Nonce(nonce)) => self.nonces.push(NonceChange::new(index, nonce)),
+            (None, Value::Code(_)) => self.codes.push(CodeChange::new(index, code)),
+            (None, Value::Slot { .. } | Value::Life(_)) => {}
         }
     }
 
-    fn finish(self, address: Address) -> AccountChanges {
+    /// The finished entry.
+    pub(crate) fn finish(self, address: Address) -> AccountChanges {
         let mut changes = AccountChanges::new(address);
         for (slot, writes) in self.slots {
             if writes.is_empty() {
@@ -106,15 +120,10 @@ impl Entry {
 }
 
 /// An upper bound of the bytes that an execution adds to the encoded list.
-pub(crate) fn encoded_size_bound(
-    accesses: &[(Address, Vec<U256>)],
-    changes: usize,
-    code_bytes: usize,
-) -> usize {
-    // Address with its headers, slot, and a change of a 32-byte value with its index.
-    const ACCOUNT: usize = 21 + 6 * 4;
-    const SLOT: usize = 33 + 2 * 4;
+pub(crate) fn encoded_size_bound(extent: Extent, code_bytes: usize) -> usize {
+    // An address with its headers, or a slot, which is shorter; the beneficiary; and a change of a 32-byte value with its
+    // index.
+    const ACCESS: usize = 21 + 6 * 4;
     const CHANGE: usize = 33 + 9 + 4;
-    let slots: usize = accesses.iter().map(|(_, slots)| slots.len()).sum();
-    accesses.len() * ACCOUNT + slots * SLOT + changes * CHANGE + code_bytes
+    (extent.accesses + 1) * ACCESS + extent.changes * CHANGE + code_bytes
 }

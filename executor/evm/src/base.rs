@@ -1,15 +1,12 @@
 //! The state below the block, with what its transactions need more than once kept at hand.
 
-use crate::tracker::Before;
+use crate::place::{Cell, FIELDS, Fields, Life, Place, SLOT};
 use crate::value::Value;
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use revm::bytecode::Bytecode;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 use weft_types::{Account, Header, Location, StateError, StateReader};
-
-/// Accounts are kept in this many maps, so that workers rarely meet at one lock.
-const SHARDS: usize = 64;
 
 /// Bytes of code that an executor keeps analysed between blocks.
 const CODE_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -42,23 +39,20 @@ impl CodeCache {
     }
 }
 
-/// What the system calls before the transactions changed.
+/// What the block did before its transactions.
 struct Overrides {
     values: HashMap<Location, Value>,
     /// Whether anything but storage is among them; it never is with the contracts of the EIPs.
     fields: bool,
 }
 
-/// The immutable state that a block's transactions fall through to: the parent's, and what the system calls before the
-/// transactions changed.
+/// The immutable state that a block's transactions fall through to: the parent's, and what the block did before them.
 pub(crate) struct Base<'b> {
     state: &'b dyn StateReader,
     number: u64,
     parent_hash: B256,
     /// Set once, after the system calls and before the first transaction.
     before_transactions: OnceLock<Overrides>,
-    /// Accounts read so far, `None` inside for those that do not exist. The snapshot is immutable, so an entry stays true.
-    accounts: Vec<Mutex<HashMap<Address, Option<Account>>>>,
     known: &'b CodeCache,
     /// Code that executions of this block produced, speculative ones included: a hash that nobody publishes is never asked
     /// for (hazard 26).
@@ -72,69 +66,77 @@ impl<'b> Base<'b> {
             number: header.number,
             parent_hash: header.parent_hash,
             before_transactions: OnceLock::new(),
-            accounts: (0..SHARDS).map(|_| Mutex::default()).collect(),
             known,
             produced: RwLock::default(),
         }
     }
 
-    /// Fixes what the system calls before the transactions changed.
+    /// Fixes what the block did before its transactions.
     pub(crate) fn set_before_transactions(&self, values: HashMap<Location, Value>) {
         let fields = values.keys().any(|location| !matches!(location, Location::Storage { .. }));
         let first = self.before_transactions.set(Overrides { values, fields });
         debug_assert!(first.is_ok(), "the base is fixed once");
     }
 
-    /// The account in the parent state; an empty one counts as none (EIP-161).
+    /// The account in the parent state.
     pub(crate) fn account(&self, address: &Address) -> Result<Option<Account>, StateError> {
-        let shard = &self.accounts[usize::from(address[19]) % SHARDS];
-        if let Some(account) = lock(shard).get(address) {
-            return Ok(*account);
-        }
-        let account = self.state.account(address)?.filter(|account| !account.is_empty());
-        lock(shard).insert(*address, account);
-        Ok(account)
+        self.state.account(address)
+    }
+
+    /// The fields of an account in the parent state.
+    pub(crate) fn parent_fields(&self, address: &Address) -> Result<Fields, StateError> {
+        Ok(match self.state.account(address)? {
+            Some(Account { balance, nonce, code_hash, .. }) => {
+                Fields { balance, nonce, code_hash, life: Life { exists: true, epoch: 0 } }
+            }
+            None => Fields::default(),
+        })
+    }
+
+    /// A slot in the parent state.
+    pub(crate) fn parent_slot(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        self.state.storage(address, slot)
     }
 
     /// The value of a location in the parent state.
     pub(crate) fn parent_value(&self, location: &Location) -> Result<Value, StateError> {
-        let account = |address| self.account(address).map(Option::unwrap_or_default);
-        Ok(match location {
-            Location::Balance { address } => Value::Balance(account(address)?.balance),
-            Location::Nonce { address } => Value::Nonce(account(address)?.nonce),
-            Location::Code { address } => Value::Code(account(address)?.code_hash),
-            Location::Storage { address, slot } => Value::Slot(self.state.storage(address, slot)?),
-            Location::StorageEpoch { .. } => Value::Slot(U256::ZERO),
+        Ok(match Place::of(location) {
+            (Place::Account(address), field) => self.parent_fields(&address)?.value(field),
+            (Place::Slot(address, slot), _) => {
+                Value::Slot { value: self.parent_slot(&address, &slot)?, epoch: 0 }
+            }
         })
+    }
+
+    /// A cell before the first transaction.
+    pub(crate) fn cell(&self, place: &Place) -> Result<Cell, StateError> {
+        let given = self.before_transactions.get();
+        match *place {
+            Place::Account(address) => {
+                let mut fields = self.parent_fields(&address)?;
+                if let Some(given) = given.filter(|given| given.fields) {
+                    for field in FIELDS {
+                        if let Some(value) = given.values.get(&place.location(field)) {
+                            fields.set(value);
+                        }
+                    }
+                }
+                Ok(Cell::Account(fields))
+            }
+            Place::Slot(address, slot) => {
+                let given = given.and_then(|given| given.values.get(&place.location(SLOT)));
+                Ok(Cell::Slot(match given {
+                    Some(value) => value.number(),
+                    None => self.parent_slot(&address, &slot)?,
+                }))
+            }
+        }
     }
 
     /// The value of a location before the first transaction.
     pub(crate) fn value(&self, location: &Location) -> Result<Value, StateError> {
-        let storage = matches!(location, Location::Storage { .. });
-        let overrides = self.before_transactions.get().filter(|given| given.fields || storage);
-        match overrides.and_then(|given| given.values.get(location)) {
-            Some(value) => Ok(*value),
-            None => self.parent_value(location),
-        }
-    }
-
-    /// Balance, nonce and code hash of an account before the first transaction.
-    pub(crate) fn before(&self, address: &Address) -> Result<Before, StateError> {
-        let Account { balance, nonce, code_hash, .. } = self.account(address)?.unwrap_or_default();
-        let mut before = Before { balance, nonce, code_hash };
-        if let Some(given) = self.before_transactions.get().filter(|given| given.fields) {
-            let address = *address;
-            if let Some(Value::Balance(value)) = given.values.get(&Location::Balance { address }) {
-                before.balance = *value;
-            }
-            if let Some(Value::Nonce(value)) = given.values.get(&Location::Nonce { address }) {
-                before.nonce = *value;
-            }
-            if let Some(Value::Code(value)) = given.values.get(&Location::Code { address }) {
-                before.code_hash = *value;
-            }
-        }
-        Ok(before)
+        let (place, field) = Place::of(location);
+        Ok(self.cell(&place)?.value(field))
     }
 
     /// Code by its hash, from this block or below.
@@ -177,9 +179,4 @@ impl<'b> Base<'b> {
 pub(crate) fn decode(hash: &B256, bytes: Bytes) -> Result<Bytecode, StateError> {
     Bytecode::new_raw_checked(bytes)
         .map_err(|error| StateError::Read { reason: format!("code {hash}: {error}") })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panic elsewhere cannot leave the map half written: entries are inserted whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,11 +3,11 @@
 //! As in geth, a call pays for nothing that it does not name: without fee fields the gas price and the base fee are zero;
 //! nonce, sender code (EIP-3607) and the gas cap of EIP-7825 are not judged; the value must be covered by the balance.
 
-use crate::rules::Rules;
 use crate::base::{Base, CodeCache};
 use crate::environment::Environment;
 use crate::error::{CallError, Failure};
 use crate::ledger::Ledger;
+use crate::rules::Rules;
 use crate::tracker::{Tracker, Unanswered};
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
@@ -279,8 +279,8 @@ impl<'r> Simulation<'r> {
         let codes = CodeCache::default();
         let base = Base::new(self.state, self.header, &codes);
         let ledger = Ledger::new(&base);
-        let mut source = &ledger;
-        let tracker = Tracker::new(&mut source, &base, None);
+        let mut tracker = Tracker::new(&base, self.environment.cfg.spec);
+        tracker.begin(&ledger, None);
         let mut machine = revm::Context::mainnet()
             .with_cfg(self.environment.cfg.clone())
             .with_block(self.environment.block.clone())

@@ -1,18 +1,18 @@
 //! From the machine's journal to what a transaction read, changed and touched.
 
-use crate::tracker::{Fact, Source, Tracked, Tracker};
+use crate::place::{BALANCE, CODE, Fields, LIFE, Life, NONCE, Place, SLOT};
+use crate::tracker::{Fact, Source, Tracked, TrackedSlot, Tracker};
 use crate::value::{Change, Delta, Observation, Value};
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
 use revm::bytecode::Bytecode;
 use revm::context::result::ExecutionResult;
 use revm::context::{BlockEnv, TxEnv};
+use revm::context_interface::Transaction;
+use revm::primitives::hardfork::SpecId;
 use revm::state::{Account, EvmState};
+use weft_stm::{Blocked, CellId, Field};
 use weft_types::Location;
-
-/// What an execution depends on.
-#[derive(Debug, Default)]
-pub(crate) struct Facts(pub(crate) Vec<Fact>);
 
 /// What an executed transaction did.
 #[derive(Debug)]
@@ -21,107 +21,166 @@ pub(crate) struct Effects {
     pub(crate) gas_used: u64,
     /// Whether it succeeded.
     pub(crate) success: bool,
-    /// What it returned.
+    /// What a system call returned.
     pub(crate) output: Bytes,
     /// Logs in order.
     pub(crate) logs: Vec<Log>,
-    /// Locations that its result depends on, ascending, once each; with a number where it needed only "at least".
+    /// Locations that its result depends on, ascending, once each; with a number where it needed only "at least". Only if
+    /// wanted.
     pub(crate) reads: Vec<(Location, Option<U256>)>,
-    /// Locations that it changed, ascending, once each.
-    pub(crate) changes: Vec<(Location, Change)>,
-    /// Accounts that it accessed in the sense of EIP-7928, ascending, each with the slots accessed, ascending.
+    /// The locations in `changes`, in the same order. Only if reads are wanted.
+    pub(crate) named: Vec<Location>,
+    /// The engine's cells that it accessed in the sense of EIP-7928. Only if wanted.
+    pub(crate) cells: Vec<CellId>,
+    /// What it accessed without a cell being needed to execute it. Only if wanted.
+    pub(crate) loose: Vec<Place>,
+    /// Locations that it changed, once each, cell by cell.
+    pub(crate) changes: Vec<Changed>,
+    /// Accounts that it accessed in the sense of EIP-7928, ascending, each with the slots accessed, ascending. Only if
+    /// wanted.
     pub(crate) accesses: Vec<(Address, Vec<U256>)>,
     /// Code that it set, by hash.
     pub(crate) codes: Vec<(B256, Bytecode)>,
 }
 
-impl Facts {
-    fn exactly(&mut self, location: Location, value: Value) {
-        self.0.push(Fact { location, observation: Observation::Exactly(value), assumed: false });
-    }
-
-    fn at_least(&mut self, location: Location, least: U256) {
-        self.0.push(Fact { location, observation: Observation::AtLeast(least), assumed: false });
-    }
-
-    fn nonce(&mut self, address: Address, tracked: &Tracked) {
-        self.0.push(Fact {
-            location: Location::Nonce { address },
-            observation: Observation::Exactly(Value::Nonce(tracked.before.nonce)),
-            assumed: tracked.nonce_assumed,
-        });
-    }
-
-    /// What an invalid transaction depends on: everything that was read to judge it.
-    pub(crate) fn of_invalid<S: Source>(tracker: &Tracker<'_, S>) -> Self {
-        let mut facts = Self::default();
-        for (address, tracked) in tracker.accounts.iter().filter(|(_, tracked)| tracked.loaded) {
-            let address = *address;
-            facts.exactly(Location::Balance { address }, Value::Balance(tracked.before.balance));
-            facts.exactly(Location::Code { address }, Value::Code(tracked.before.code_hash));
-            facts.nonce(address, tracked);
-        }
-        facts
-    }
+/// One changed location.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed {
+    /// Where the engine keeps it; `None` where the execution did not load it, or for a source without an engine.
+    pub(crate) cell: Option<CellId>,
+    pub(crate) place: Place,
+    pub(crate) field: Field,
+    pub(crate) change: Change,
 }
 
-/// Sums up an execution that ran to its end. `transaction` is `None` for a system call.
+/// Which parts of [`Effects`] somebody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) reads: bool,
+    pub(crate) accesses: bool,
+    pub(crate) cells: bool,
+}
+
+impl Wanted {
+    /// None of them.
+    pub(crate) const NOTHING: Self = Self { reads: false, accesses: false, cells: false };
+}
+
+/// What surrounds an execution.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'e> {
+    pub(crate) spec: SpecId,
+    /// `None` in a system call.
+    pub(crate) transaction: Option<(&'e TxEnv, &'e BlockEnv)>,
+    /// Index of the transaction.
+    pub(crate) index: u32,
+    pub(crate) wanted: Wanted,
+}
+
+/// Balances from here on are seen exactly when they are credited, and credits from [`CREDIT_MAX`] on as well: below, no
+/// number of credits that a block has room for leaves the range, so that a credit needs to know nothing.
+const BALANCE_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
+/// See [`BALANCE_MAX`].
+const CREDIT_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 16]);
+
+/// Collects what one execution leaves behind.
+struct Collector<'e> {
+    around: Surroundings<'e>,
+    facts: Vec<Fact>,
+    reads: Vec<(Location, Option<U256>)>,
+    effects: Effects,
+    /// The result rests on a guess.
+    pending: Option<Blocked>,
+    creates: bool,
+}
+
+/// Sums up an execution that ran to its end, and hands what it depends on to the source.
+///
+/// # Errors
+/// Whom to wait for, when the result depends on a value that was only a guess.
 pub(crate) fn collect<S: Source>(
-    tracker: Tracker<'_, S>,
+    tracker: &mut Tracker<'_, S>,
+    state: &EvmState,
     result: ExecutionResult,
-    state: EvmState,
-    transaction: Option<(&TxEnv, &BlockEnv)>,
-) -> (Facts, Effects) {
-    let Tracker { mut accounts, slots, creates, fee, .. } = tracker;
-    let creates =
-        creates || transaction.is_some_and(|(transaction, _)| transaction.kind.is_create());
-    if let Some((transaction, _)) = transaction {
-        note_validation(&mut accounts, transaction);
+    around: Surroundings<'_>,
+) -> Result<Effects, Blocked> {
+    let transaction = around.transaction.map(|(transaction, _)| transaction);
+    let creates = transaction.is_some_and(|transaction| transaction.kind.is_create());
+    if let Some(transaction) = transaction {
+        note_validation(&mut tracker.accounts, transaction);
     }
-    let mut facts = Facts::default();
-    let mut effects = Effects {
-        gas_used: result.tx_gas_used(),
-        success: result.is_success(),
-        output: Bytes::new(),
-        logs: Vec::new(),
+    let mut collector = Collector {
+        around,
+        facts: Vec::with_capacity(2 * state.len() + tracker.slots.len()),
         reads: Vec::new(),
-        changes: Vec::new(),
-        accesses: Vec::with_capacity(state.len() + 1),
-        codes: Vec::new(),
+        effects: Effects {
+            gas_used: result.tx_gas_used(),
+            success: result.is_success(),
+            output: Bytes::new(),
+            logs: Vec::new(),
+            reads: Vec::new(),
+            named: Vec::new(),
+            cells: Vec::new(),
+            loose: Vec::new(),
+            changes: Vec::with_capacity(2 * state.len() + 1),
+            accesses: Vec::new(),
+            codes: Vec::new(),
+        },
+        pending: None,
+        creates: tracker.creates || creates,
     };
-    for (location, value) in slots {
-        facts.exactly(location, value);
+    for (address, account) in state {
+        let tracked =
+            tracker.accounts.get(address).expect("the machine loads accounts from the tracker");
+        collector.account(*address, account, tracked);
     }
-    let sender = transaction.map(|(transaction, _)| transaction.caller);
-    for (address, account) in &state {
-        let tracked = accounts.get(address).expect("the machine loads accounts from the tracker");
-        let whole_nonce = creates || sender == Some(*address);
-        account_effects(*address, account, tracked, whole_nonce, &mut facts, &mut effects);
-    }
-    if let Some((_, block)) = transaction
+    collector.slots(tracker, state);
+    if let Some((_, block)) = around.transaction
         && !state.contains_key(&block.beneficiary)
     {
-        let address = block.beneficiary;
-        effects.accesses.push((address, Vec::new()));
-        if let Some(delta) = Delta::between(U256::ZERO, fee) {
-            effects.changes.push((Location::Balance { address }, Change::Add(delta)));
-        }
+        collector.fee(block.beneficiary, tracker.fee);
     }
+    let Collector { facts, mut reads, mut effects, pending, .. } = collector;
+    if let Some(blocked) = pending {
+        return Err(blocked);
+    }
+    for fact in facts {
+        tracker.source().depend(fact);
+    }
+    reads.sort_unstable();
+    reads.dedup_by_key(|(location, _)| *location);
+    effects.reads = reads;
     effects.accesses.sort_unstable_by_key(|(address, _)| *address);
-    effects.changes.sort_unstable_by_key(|(location, _)| *location);
-    effects.reads = reads_of(&facts);
-    effects.output = result.output().cloned().unwrap_or_default();
+    if around.transaction.is_none() {
+        effects.output = result.output().cloned().unwrap_or_default();
+    }
     effects.logs = result.into_logs();
-    (facts, effects)
+    Ok(effects)
+}
+
+/// What an invalid transaction depends on: everything that was read to judge it.
+pub(crate) fn depend_on_all<S: Source>(tracker: &mut Tracker<'_, S>) -> Option<Blocked> {
+    let mut facts = Vec::new();
+    let mut pending = None;
+    for tracked in tracker.accounts.values().filter(|tracked| tracked.loaded) {
+        facts.extend([tracked.exactly(BALANCE), tracked.exactly(CODE), tracked.life()]);
+        facts.push(Fact { assumed: tracked.nonce_assumed, ..tracked.exactly(NONCE) });
+        pending = pending.or(tracked.pending);
+    }
+    for fact in facts {
+        tracker.source().depend(fact);
+    }
+    pending
 }
 
 /// Notes what validating a transaction looks at beyond what instructions do: the sender's means, and its authorities.
 fn note_validation(accounts: &mut AddressMap<Tracked>, transaction: &TxEnv) {
-    let price = U256::from(transaction.gas_price);
-    let upfront =
-        price.saturating_mul(U256::from(transaction.gas_limit)).saturating_add(transaction.value);
+    let upfront = transaction.max_balance_spending().unwrap_or(U256::MAX);
     if let Some(sender) = accounts.get_mut(&transaction.caller) {
         sender.least = sender.least.max(upfront);
+    }
+    if transaction.authorization_list.is_empty() {
+        return;
     }
     // An authorization compares the authority's nonce, and its refund asks whether the account exists (EIP-7702).
     for authority in crate::environment::authorities(transaction) {
@@ -132,85 +191,204 @@ fn note_validation(accounts: &mut AddressMap<Tracked>, transaction: &TxEnv) {
     }
 }
 
-/// What one account contributes.
-fn account_effects(
-    address: Address,
-    account: &Account,
-    tracked: &Tracked,
-    whole_nonce: bool,
-    facts: &mut Facts,
-    effects: &mut Effects,
-) {
-    let before = &tracked.before;
-    // Destroyed in the transaction that created it (EIP-6780): nothing remains.
-    let destroyed = account.is_selfdestructed();
-    let (balance, nonce, code_hash) = if destroyed {
-        (U256::ZERO, 0, KECCAK256_EMPTY)
-    } else {
-        (account.info.balance, account.info.nonce, account.info.code_hash)
-    };
+impl Collector<'_> {
+    fn depend(&mut self, place: Place, fact: Fact) {
+        if self.around.wanted.reads {
+            let least = match fact.observation {
+                Observation::Exactly(_) => None,
+                Observation::AtLeast(least) => Some(least),
+            };
+            self.reads.push((place.location(fact.field), least));
+        }
+        self.facts.push(fact);
+    }
 
-    facts.exactly(Location::Code { address }, Value::Code(before.code_hash));
-    if code_hash != before.code_hash {
-        let code = account.info.code.clone().unwrap_or_default();
-        effects.changes.push((Location::Code { address }, Change::Set(Value::Code(code_hash))));
-        if code_hash != KECCAK256_EMPTY {
-            effects.codes.push((code_hash, code));
+    fn change(&mut self, place: Place, field: Field, cell: Option<CellId>, change: Change) {
+        if self.around.wanted.reads {
+            self.effects.named.push(place.location(field));
+        }
+        self.effects.changes.push(Changed { cell, place, field, change });
+    }
+
+    /// What one account contributes, without its slots.
+    fn account(&mut self, address: Address, account: &Account, tracked: &Tracked) {
+        let place = Place::Account(address);
+        let before = &tracked.before;
+        // Destroyed with everything it had: before Cancun, or in the transaction that created it (EIP-6780).
+        let destroyed = account.is_selfdestructed();
+        let (balance, nonce, code_hash) = if destroyed {
+            (U256::ZERO, 0, KECCAK256_EMPTY)
+        } else {
+            (account.info.balance, account.info.nonce, account.info.code_hash)
+        };
+        self.depend(place, tracked.exactly(CODE));
+        if code_hash != before.code_hash {
+            let value = Change::Set(Value::Code(code_hash));
+            self.change(place, CODE, tracked.cell, value);
+            if code_hash != KECCAK256_EMPTY {
+                let code = account.info.code.clone().unwrap_or_default();
+                self.effects.codes.push((code_hash, code));
+            }
+        }
+        self.nonce(place, tracked, nonce);
+        self.balance(place, tracked, (balance, nonce), destroyed);
+        self.life(place, account, tracked, Fields { balance, nonce, code_hash, life: before.life });
+        if self.around.wanted.cells {
+            self.effects.cells.extend(tracked.cell);
+        }
+        if self.around.wanted.accesses {
+            let mut slots: Vec<U256> = account.storage.keys().copied().collect();
+            slots.sort_unstable();
+            self.effects.accesses.push((address, slots));
         }
     }
 
-    // Emptiness was seen: code answers it alone if there is any, else a nonce above zero does, else nonce and balance.
-    let emptiness = tracked.emptiness && before.code_hash == KECCAK256_EMPTY;
-    let unborn = emptiness && before.nonce == 0;
-    if whole_nonce || tracked.nonce || unborn || nonce != before.nonce {
-        facts.nonce(address, tracked);
-    } else if emptiness {
-        facts.at_least(Location::Nonce { address }, U256::from(1));
-    }
-    if nonce != before.nonce {
-        effects.changes.push((Location::Nonce { address }, Change::Set(Value::Nonce(nonce))));
-    }
-
-    let location = Location::Balance { address };
-    if tracked.balance || unborn || destroyed {
-        facts.exactly(location, Value::Balance(before.balance));
-        if balance != before.balance {
-            effects.changes.push((location, Change::Set(Value::Balance(balance))));
+    fn nonce(&mut self, place: Place, tracked: &Tracked, nonce: u64) {
+        let before = tracked.before.nonce;
+        let is_sender = self
+            .around
+            .transaction
+            .is_some_and(|(transaction, _)| place == Place::Account(transaction.caller));
+        let emptiness = tracked.emptiness && tracked.before.code_hash == KECCAK256_EMPTY;
+        // Emptiness was seen: code answers it alone if there is any, else a nonce above zero does, else the balance if
+        // there is any, else all three.
+        let unborn = emptiness && before == 0 && tracked.before.balance.is_zero();
+        if self.creates || is_sender || tracked.nonce || unborn || nonce != before {
+            let fact = Fact { assumed: tracked.nonce_assumed, ..tracked.exactly(NONCE) };
+            self.depend(place, fact);
+        } else if emptiness && before > 0 {
+            self.depend(place, tracked.fact(NONCE, Observation::AtLeast(U256::from(1))));
         }
-    } else {
-        if !tracked.least.is_zero() {
-            facts.at_least(location, tracked.least);
-        }
-        if let Some(delta) = Delta::between(before.balance, balance) {
-            effects.changes.push((location, Change::Add(delta)));
+        if nonce != before {
+            self.change(place, NONCE, tracked.cell, Change::Set(Value::Nonce(nonce)));
         }
     }
 
-    let mut slots: Vec<U256> = account.storage.keys().copied().collect();
-    slots.sort_unstable();
-    if !destroyed {
-        for slot in &slots {
-            let value = &account.storage[slot];
-            if value.present_value != value.original_value {
-                let location = Location::Storage { address, slot: *slot };
-                effects.changes.push((location, Change::Set(Value::Slot(value.present_value))));
+    fn balance(
+        &mut self,
+        place: Place,
+        tracked: &Tracked,
+        (balance, nonce): (U256, u64),
+        destroyed: bool,
+    ) {
+        let before = tracked.before.balance;
+        let emptiness = tracked.emptiness
+            && tracked.before.code_hash == KECCAK256_EMPTY
+            && tracked.before.nonce == 0;
+        // Nothing takes from an account without code and nonce that does not get one: what it had shows it not empty.
+        let shows = emptiness && !before.is_zero() && nonce == 0 && balance >= before;
+        let delta = Delta::between(before, balance);
+        let huge =
+            matches!(delta, Some(Delta::Credit(by)) if by >= CREDIT_MAX || before >= BALANCE_MAX);
+        if tracked.balance || destroyed || huge || (emptiness && !shows) {
+            self.pending = self.pending.or(tracked.pending);
+            self.depend(place, tracked.exactly(BALANCE));
+            if balance != before {
+                self.change(place, BALANCE, tracked.cell, Change::Set(Value::Balance(balance)));
+            }
+            return;
+        }
+        let least = if shows { tracked.least.max(U256::from(1)) } else { tracked.least };
+        if !least.is_zero() {
+            self.depend(place, tracked.fact(BALANCE, Observation::AtLeast(least)));
+        }
+        if let Some(delta) = delta {
+            self.change(place, BALANCE, tracked.cell, Change::Add(delta));
+        }
+    }
+
+    /// Existence of what is empty, and the epoch of the storage.
+    fn life(&mut self, place: Place, account: &Account, tracked: &Tracked, after: Fields) {
+        let spec = self.around.spec;
+        let before = tracked.before;
+        let wiped = account.is_selfdestructed()
+            && !account.is_created()
+            && !spec.is_enabled_in(SpecId::CANCUN);
+        let clears = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        // Since Cancun nobody can see it, but for what was left empty before EIP-161.
+        if !spec.is_enabled_in(SpecId::CANCUN) || (before.life.exists && before.is_empty()) {
+            self.depend(place, tracked.life());
+        }
+        let exists = if account.is_selfdestructed() {
+            false
+        } else if !account.is_touched() || !after.is_empty() {
+            before.life.exists
+        } else if clears {
+            before.life.exists && !before.is_empty()
+        } else {
+            true
+        };
+        let epoch = if wiped { self.around.index + 1 } else { before.life.epoch };
+        // What is not empty exists anyway.
+        let shown = wiped || after.is_empty() || !clears;
+        if shown && (Life { exists, epoch }) != before.life {
+            let life = Value::Life(Life { exists, epoch });
+            self.change(place, LIFE, tracked.cell, Change::Set(life));
+        }
+    }
+
+    /// The slots that were read and those that changed. A slot of an account that the transaction created is never read.
+    fn slots<S: Source>(&mut self, tracker: &Tracker<'_, S>, state: &EvmState) {
+        if self.around.wanted.cells {
+            self.effects.cells.extend(tracker.slots.iter().filter_map(|read| read.cell));
+        }
+        for read in &tracker.slots {
+            let place = Place::Slot(read.address, read.slot);
+            let observation = Observation::Exactly(read.value);
+            let (cell, seen) = (read.cell, read.seen);
+            self.depend(place, Fact { cell, field: SLOT, seen, observation, assumed: false });
+            let Some(account) = state.get(&read.address) else { continue };
+            let Some(slot) = account.storage.get(&read.slot) else { continue };
+            if !account.is_selfdestructed() && slot.present_value != slot.original_value {
+                self.slot(place, read.cell, slot.present_value, &tracker.accounts[&read.address]);
+            }
+        }
+        // Slots of an account that the transaction created, even in a frame that was reverted, are not read from anywhere.
+        let held: usize = state.values().map(|account| account.storage.len()).sum();
+        if held == tracker.slots.len() {
+            return;
+        }
+        for (address, account) in state {
+            if !account.storage.is_empty() {
+                self.created_slots(*address, account, tracker);
             }
         }
     }
-    effects.accesses.push((address, slots));
-}
 
-/// The read locations of the facts, ascending and once each; an exact read hides a weaker one.
-fn reads_of(facts: &Facts) -> Vec<(Location, Option<U256>)> {
-    let mut reads: Vec<(Location, Option<U256>)> = facts
-        .0
-        .iter()
-        .map(|fact| match fact.observation {
-            Observation::Exactly(_) => (fact.location, None),
-            Observation::AtLeast(least) => (fact.location, Some(least)),
-        })
-        .collect();
-    reads.sort_unstable();
-    reads.dedup_by_key(|(location, _)| *location);
-    reads
+    fn created_slots<S: Source>(
+        &mut self,
+        address: Address,
+        account: &Account,
+        tracker: &Tracker<'_, S>,
+    ) {
+        let owned = |read: &&TrackedSlot| read.address == address;
+        let read: Vec<U256> = tracker.slots.iter().filter(owned).map(|read| read.slot).collect();
+        for (key, slot) in &account.storage {
+            if read.contains(key) {
+                continue;
+            }
+            let place = Place::Slot(address, *key);
+            if self.around.wanted.cells {
+                self.effects.loose.push(place);
+            }
+            if !account.is_selfdestructed() && slot.present_value != slot.original_value {
+                self.slot(place, None, slot.present_value, &tracker.accounts[&address]);
+            }
+        }
+    }
+
+    fn slot(&mut self, place: Place, cell: Option<CellId>, value: U256, owner: &Tracked) {
+        let value = Value::Slot { value, epoch: owner.before.life.epoch };
+        self.change(place, SLOT, cell, Change::Set(value));
+    }
+
+    /// The fee of a beneficiary that the transaction has not loaded.
+    fn fee(&mut self, address: Address, fee: U256) {
+        if self.around.wanted.accesses {
+            self.effects.accesses.push((address, Vec::new()));
+        }
+        if let Some(delta) = Delta::between(U256::ZERO, fee) {
+            self.change(Place::Account(address), BALANCE, None, Change::Add(delta));
+        }
+    }
 }

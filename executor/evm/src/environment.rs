@@ -3,16 +3,15 @@
 use crate::rules::Rules;
 use alloy_consensus::Transaction as _;
 use alloy_consensus::Typed2718;
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, B256, U256};
 use revm::context::either::Either;
 use revm::context::transaction::{RecoveredAuthority, RecoveredAuthorization};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::hardfork::SpecId;
+use std::sync::{Arc, OnceLock};
 use weft_types::{Header, RecoveredTransaction};
-
-/// The rules of chain blocks.
-pub(crate) const SPEC: SpecId = SpecId::OSAKA;
 
 /// Chain rules and block environment of one block.
 #[derive(Clone, Debug)]
@@ -31,6 +30,7 @@ impl Environment {
         if let Some(params) = &rules.gas_params {
             cfg.set_gas_params(params.clone());
         }
+        let merged = rules.spec.is_enabled_in(SpecId::MERGE);
         let block = BlockEnv {
             number: U256::from(header.number),
             beneficiary: header.beneficiary,
@@ -38,7 +38,7 @@ impl Environment {
             gas_limit: header.gas_limit,
             basefee: header.base_fee_per_gas.unwrap_or_default(),
             difficulty: header.difficulty,
-            prevrandao: Some(header.mix_hash),
+            prevrandao: merged.then_some(header.mix_hash),
             blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(
                 header.excess_blob_gas.unwrap_or_default(),
                 rules.blob_base_fee_update_fraction,
@@ -49,10 +49,47 @@ impl Environment {
     }
 }
 
-/// A transaction in the machine's terms. Recovers the authorities of an EIP-7702 list: the costly part, so it is done once
-/// for all incarnations (hazard 29).
-pub(crate) fn transaction_environment(transaction: &RecoveredTransaction) -> TxEnv {
+/// The recovered authorities of a block's EIP-7702 transactions. Recovery is the costly part of such a transaction, so it is
+/// done once for all incarnations, by whoever executes it first (hazard 29).
+pub(crate) struct Authorities {
+    /// Empty in a block without such transactions.
+    lists: Vec<OnceLock<Vec<RecoveredAuthorization>>>,
+}
+
+impl Authorities {
+    /// Room for those of `transactions`.
+    pub(crate) fn of(transactions: &[Arc<RecoveredTransaction>]) -> Self {
+        let delegates = |transaction: &Arc<RecoveredTransaction>| {
+            transaction.inner().authorization_list().is_some()
+        };
+        let lists = if transactions.iter().any(delegates) {
+            transactions.iter().map(|_| OnceLock::new()).collect()
+        } else {
+            Vec::new()
+        };
+        Self { lists }
+    }
+
+    /// The place of transaction `index`.
+    pub(crate) fn get(&self, index: u32) -> Option<&OnceLock<Vec<RecoveredAuthorization>>> {
+        self.lists.get(index as usize)
+    }
+}
+
+/// A transaction in the machine's terms.
+pub(crate) fn transaction_environment(
+    transaction: &RecoveredTransaction,
+    authorities: Option<&OnceLock<Vec<RecoveredAuthorization>>>,
+) -> TxEnv {
     let inner = transaction.inner();
+    let signed = inner.authorization_list().unwrap_or_default();
+    let authorization_list = match authorities {
+        Some(place) if !signed.is_empty() => {
+            let recovered = place.get_or_init(|| signed.iter().map(recover).collect());
+            recovered.iter().cloned().map(Either::Right).collect()
+        }
+        _ => signed.iter().map(recover).map(Either::Right).collect(),
+    };
     TxEnv {
         tx_type: inner.ty(),
         caller: transaction.signer(),
@@ -67,21 +104,14 @@ pub(crate) fn transaction_environment(transaction: &RecoveredTransaction) -> TxE
         gas_priority_fee: inner.max_priority_fee_per_gas(),
         blob_hashes: inner.blob_versioned_hashes().map(<[B256]>::to_vec).unwrap_or_default(),
         max_fee_per_blob_gas: inner.max_fee_per_blob_gas().unwrap_or_default(),
-        authorization_list: inner
-            .authorization_list()
-            .unwrap_or_default()
-            .iter()
-            .map(|signed| {
-                let authority = signed
-                    .recover_authority()
-                    .map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
-                Either::Right(RecoveredAuthorization::new_unchecked(
-                    signed.inner().clone(),
-                    authority,
-                ))
-            })
-            .collect(),
+        authorization_list,
     }
+}
+
+fn recover(signed: &SignedAuthorization) -> RecoveredAuthorization {
+    let authority =
+        signed.recover_authority().map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
+    RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority)
 }
 
 /// The authorities of a transaction's EIP-7702 list, as far as their signatures are valid.

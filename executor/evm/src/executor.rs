@@ -1,26 +1,36 @@
 //! Building and verifying blocks.
 
-use crate::access_list::Recorder;
 use crate::base::{Base, CodeCache};
+use crate::effects::Wanted;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
-use crate::ledger::Ledger;
+use crate::ledger::{Below, Ledger};
+use crate::oracle::{Oracle, net_change};
+use crate::products::{Ingredients, Settled, each};
 use crate::profile::profile_of;
 use crate::rules::Rules;
-use crate::settle::{Outcome, Policy, Settler};
-use crate::system;
+use crate::settle::{Admission, Outcome, Policy, Settler, Trace};
+use crate::system::{self, Phase};
+use crate::value::Value;
 use crate::vm::BlockVm;
 use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
+use rayon::prelude::*;
+use revm::primitives::hardfork::SpecId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_stm::{Options, Pool, run, run_sequential};
 use weft_types::block::transactions_root;
 use weft_types::header::{equal, equal_option};
 use weft_types::receipt::{logs_bloom, receipts_root};
 use weft_types::{
-    AccessRecord, Block, ChainParams, Header, Receipt, RecoveredTransaction, RunProfile,
+    AccessRecord, Block, ChainParams, Header, Location, Receipt, RecoveredTransaction, RunProfile,
     SealedBlock, StateDiff, StateReader, Transaction,
 };
+
+/// Blocks with fewer transactions have their products made on the calling thread.
+const PARALLEL_PRODUCTS_MIN: usize = 32;
 
 /// Blocks with fewer transactions run sequentially: waking workers costs more than it gains.
 const MIN_PARALLEL_TRANSACTIONS: u32 = 8;
@@ -108,7 +118,7 @@ pub enum Mode<'a> {
     Oracle,
 }
 
-/// What to compute besides receipts and the net change. What is left out is empty in [`Executed`].
+/// What to compute besides receipts. What is left out is empty in [`Executed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Products {
     /// `access_list` and `access_list_hash`.
@@ -117,18 +127,30 @@ pub struct Products {
     pub access_record: bool,
     /// `receipts_root` and `logs_bloom`.
     pub receipts_root: bool,
+    /// `diff` and `wiped`.
+    pub diff: bool,
     /// `profile.incarnations`; without it the profile has counts only.
     pub incarnations: bool,
 }
 
 impl Products {
     /// Everything that a node keeps of a block.
-    pub const ALL: Self =
-        Self { access_list: true, access_record: true, receipts_root: true, incarnations: true };
+    pub const ALL: Self = Self {
+        access_list: true,
+        access_record: true,
+        receipts_root: true,
+        diff: true,
+        incarnations: true,
+    };
 
-    /// Receipts and the net change alone.
-    pub const NONE: Self =
-        Self { access_list: false, access_record: false, receipts_root: false, incarnations: false };
+    /// Receipts alone.
+    pub const NONE: Self = Self {
+        access_list: false,
+        access_record: false,
+        receipts_root: false,
+        diff: false,
+        incarnations: false,
+    };
 }
 
 impl Executor {
@@ -230,79 +252,228 @@ impl Executor {
         mode: Mode<'_>,
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let _ = products;
-        let (header, candidates) = (block.header, block.transactions);
-        let (policy, sequential) = match mode {
-            Mode::Build => (Policy::Skip, false),
-            Mode::Verify | Mode::WithList(_) => (Policy::Reject, false),
-            Mode::Oracle => (Policy::Reject, true),
-        };
-        let environment = Environment::new(header, block.rules);
-        let base = Base::new(&**state, header, &self.codes);
-        let mut ledger = Ledger::new(&base);
-        let mut recorder = Recorder::default();
-        system::before_transactions(&base, &environment, header, &mut ledger, &mut recorder)?;
-        base.set_before_transactions(ledger.values().clone());
+        match mode {
+            Mode::Oracle => self.execute_in_order(block, &**state, products),
+            Mode::WithList(list) => {
+                let executed = self.execute_speculatively(
+                    block,
+                    &**state,
+                    Policy::Reject,
+                    Products { access_list: true, ..products },
+                )?;
+                if list != executed.access_list.as_ref() {
+                    let reason = "access list differs from the one that execution gives".to_owned();
+                    return Err(ExecutionError::Invalid { index: None, reason });
+                }
+                Ok(executed)
+            }
+            Mode::Build => self.execute_speculatively(block, &**state, Policy::Skip, products),
+            Mode::Verify => self.execute_speculatively(block, &**state, Policy::Reject, products),
+        }
+    }
 
-        let vm = BlockVm::new(&base, &environment, candidates);
-        let mut settler =
-            Settler::new(&base, candidates, policy, header.gas_limit, (ledger, recorder));
-        let report = if sequential {
-            run_sequential(&vm, &mut settler)
-        } else {
-            run(&self.pool, &vm, &mut settler, &self.options)
-        };
-        if let Some(failure) = settler.failure.take() {
+    /// Block-STM.
+    fn execute_speculatively(
+        &self,
+        block: &BlockInput<'_>,
+        state: &dyn StateReader,
+        policy: Policy,
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let empty_exists = !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let environment = Environment::new(block.header, block.rules);
+        let base = Base::new(state, block.header, &self.codes);
+        let mut before = Phase::new(&environment, block, Ledger::new(&base));
+        before.before_transactions()?;
+        base.set_before_transactions(before.ledger.values().clone());
+
+        let wanted = Wanted { cells: products.access_list, ..Wanted::NOTHING };
+        let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
+        let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
+        let mut settler = Settler::new(admission, products.access_record);
+        let options = Options { incarnations: products.incarnations, ..self.options };
+        let result = run(&self.pool, &vm, &mut settler, &options);
+        if let Some(failure) = settler.admission.failure.take() {
             return Err(failure);
         }
-        let report = report?;
-        let profile = profile_of(&report, &settler.included);
+        let (report, versions) = result?;
+        let Settler { admission, accessed, traces, codes, .. } = settler;
+        let profile = profile_of(&report, &admission.included);
 
-        let index = settler.included.len() as u64 + 1;
-        let requests = system::after_transactions(
-            &base,
-            &environment,
-            index,
-            &mut settler.ledger,
-            &mut settler.recorder,
-        )?;
-        let Settler { ledger, recorder, gas_used, receipts, record, skipped, included, .. } =
-            settler;
-        let list = || {
-            let list = recorder.encode();
-            (keccak256(&list), list)
+        let settled = Settled { versions: &versions };
+        let mut after = Phase::new(&environment, block, Ledger::above(&base, &settled));
+        let requests = after.after_transactions(admission.logs())?;
+        let mut all_codes: BTreeMap<B256, Bytes> =
+            codes.into_iter().map(|(hash, code)| (hash, code.original_bytes())).collect();
+        let Phase { ledger, accesses, .. } = before;
+        let (values, codes) = ledger.into_parts();
+        all_codes.extend(codes);
+        let before = (accesses, values);
+        let Phase { ledger, accesses, .. } = after;
+        let (values, codes) = ledger.into_parts();
+        all_codes.extend(codes);
+        let Admission { included, outcomes, skipped, gas_used, .. } = admission;
+        let ingredients = Ingredients {
+            base: &base,
+            versions: &versions,
+            included: &included,
+            accessed: &accessed,
+            before,
+            after: (accesses, values),
+            codes: all_codes,
+            empty_exists,
         };
-        let outcome = || {
-            let receipts: Vec<Receipt> = receipts.into_iter().map(Outcome::into_receipt).collect();
-            let summary = (logs_bloom(&receipts), receipts_root(&receipts));
-            (receipts, summary, ledger.into_diff())
-        };
-        // Neither needs the other, and nobody waits for the settled prefix any more.
-        let whole = report.sequential.is_some_and(|fallback| fallback.from == 0);
-        let ((access_list_hash, access_list), (receipts, (logs_bloom, receipts_root), diff)) =
-            if whole { (list(), outcome()) } else { self.pool.join(list, outcome) };
-        if let Mode::WithList(list) = mode
-            && list != access_list.as_ref()
-        {
-            let reason = "access list differs from the one that execution gives".to_owned();
-            return Err(ExecutionError::Invalid { index: None, reason });
-        }
+        let made = self.make_products(&ingredients, outcomes, &traces, products)?;
         Ok(Executed {
-            transactions: included.iter().map(|i| Arc::clone(&candidates[*i as usize])).collect(),
+            transactions: block.pick(&included),
             skipped,
             gas_used,
+            requests_hash: system::requests_hash(&requests),
+            requests,
+            profile,
+            ..made
+        })
+    }
+
+    /// Makes of a settled block what is asked for.
+    fn make_products(
+        &self,
+        ingredients: &Ingredients<'_, '_>,
+        outcomes: Vec<Outcome>,
+        traces: &[Trace<'_>],
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let gas_used: Vec<u64> = outcomes.iter().map(|outcome| outcome.gas_used).collect();
+        let list = || -> Result<(B256, Bytes), ExecutionError> {
+            if !products.access_list {
+                return Ok(Default::default());
+            }
+            let list = Bytes::from(alloy_rlp::encode(ingredients.access_list()?));
+            Ok((keccak256(&list), list))
+        };
+        let record = || {
+            let places: Vec<usize> = (0..traces.len()).collect();
+            let access = |place: &usize| {
+                ingredients.transaction_access(*place, gas_used[*place], &traces[*place])
+            };
+            AccessRecord { transactions: each(&places, access) }
+        };
+        let net = || if products.diff { ingredients.net_change() } else { Ok(Default::default()) };
+        let receipts = || Receipts::make(outcomes, products.receipts_root);
+        let work = || {
+            if rayon::current_thread_index().is_none() {
+                return (list(), (record(), (net(), receipts())));
+            }
+            rayon::join(list, || rayon::join(record, || rayon::join(net, receipts)))
+        };
+        // A small block is not worth the call.
+        let small = gas_used.len() < PARALLEL_PRODUCTS_MIN;
+        let (list, (access_record, (net, receipts))) =
+            if small { work() } else { self.pool.install(work) };
+        let ((access_list_hash, access_list), (diff, wiped)) = (list?, net?);
+        let Receipts { receipts, logs_bloom, receipts_root } = receipts;
+        Ok(Executed {
+            receipts,
             logs_bloom,
             receipts_root,
-            receipts,
-            requests_hash: system::requests_hash(&requests),
-            requests: requests.into_iter().map(Bytes::from).collect(),
             access_list_hash,
             access_list,
-            access_record: record,
-            wiped: Vec::new(),
-            diff: diff?,
-            profile,
+            access_record,
+            wiped,
+            diff,
+            ..Executed::nothing()
         })
+    }
+
+    /// The oracle.
+    fn execute_in_order(
+        &self,
+        block: &BlockInput<'_>,
+        state: &dyn StateReader,
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let empty_exists = !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let environment = Environment::new(block.header, block.rules);
+        let base = Base::new(state, block.header, &self.codes);
+        let mut before = Phase::new(&environment, block, Ledger::new(&base));
+        before.before_transactions()?;
+        base.set_before_transactions(before.ledger.values().clone());
+
+        let wanted = Wanted { reads: true, accesses: true, ..Wanted::NOTHING };
+        let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
+        let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
+        let mut oracle = Oracle::new(&base, admission);
+        let Phase { ledger, accesses, .. } = before;
+        oracle.take_phase(0, accesses, ledger)?;
+        let result = run_sequential(&vm, &mut oracle);
+        if let Some(failure) = oracle.admission.failure.take() {
+            return Err(failure);
+        }
+        let profile = profile_of(&result?, &oracle.admission.included);
+
+        let values = oracle.values.clone();
+        let below = OracleValues(&values);
+        let mut after = Phase::new(&environment, block, Ledger::above(&base, &below));
+        let requests = after.after_transactions(oracle.admission.logs())?;
+        let index = oracle.admission.included.len() as u64 + 1;
+        let Phase { ledger, accesses, .. } = after;
+        oracle.take_phase(index, accesses, ledger)?;
+
+        let Oracle { admission, recorder, record, values, codes, .. } = oracle;
+        let (diff, wiped) = net_change(&base, &values, &codes, empty_exists)?;
+        let access_list = Bytes::from(alloy_rlp::encode(recorder.finish()));
+        let Receipts { receipts, logs_bloom, receipts_root } =
+            Receipts::make(admission.outcomes, true);
+        let mut executed = Executed {
+            transactions: block.pick(&admission.included),
+            skipped: admission.skipped,
+            receipts,
+            gas_used: admission.gas_used,
+            logs_bloom,
+            receipts_root,
+            requests_hash: system::requests_hash(&requests),
+            requests,
+            access_list_hash: keccak256(&access_list),
+            access_list,
+            access_record: record,
+            wiped,
+            diff,
+            profile,
+        };
+        executed.keep(products);
+        Ok(executed)
+    }
+}
+
+/// The oracle's values, below what comes after the transactions.
+struct OracleValues<'o>(&'o HashMap<Location, Value>);
+
+impl Below for OracleValues<'_> {
+    fn written(&self, location: &Location) -> Option<Value> {
+        self.0.get(location).copied()
+    }
+}
+
+/// The receipts of a block and what the header says of them.
+struct Receipts {
+    receipts: Vec<Receipt>,
+    logs_bloom: Bloom,
+    receipts_root: B256,
+}
+
+impl Receipts {
+    fn make(outcomes: Vec<Outcome>, summary: bool) -> Self {
+        let receipts: Vec<Receipt> = if rayon::current_thread_index().is_some() {
+            outcomes.into_par_iter().with_min_len(64).map(Outcome::into_receipt).collect()
+        } else {
+            outcomes.into_iter().map(Outcome::into_receipt).collect()
+        };
+        let (logs_bloom, receipts_root) = if summary {
+            (logs_bloom(&receipts), receipts_root(&receipts))
+        } else {
+            Default::default()
+        };
+        Self { receipts, logs_bloom, receipts_root }
     }
 }
 
@@ -315,9 +486,56 @@ impl<'a> BlockInput<'a> {
     ) -> Self {
         Self { header, transactions, ommers: &[], withdrawals: &[], rules }
     }
+
+    fn pick(&self, included: &[u32]) -> Vec<Arc<RecoveredTransaction>> {
+        included.iter().map(|index| Arc::clone(&self.transactions[*index as usize])).collect()
+    }
 }
 
 impl Executed {
+    /// Of no block.
+    fn nothing() -> Self {
+        Self {
+            transactions: Vec::new(),
+            skipped: Vec::new(),
+            receipts: Vec::new(),
+            gas_used: 0,
+            logs_bloom: Bloom::ZERO,
+            receipts_root: B256::ZERO,
+            requests: Vec::new(),
+            requests_hash: B256::ZERO,
+            access_list: Bytes::new(),
+            access_list_hash: B256::ZERO,
+            access_record: AccessRecord::default(),
+            wiped: Vec::new(),
+            diff: StateDiff::default(),
+            profile: RunProfile::empty(),
+        }
+    }
+
+    /// Empties what is not asked for.
+    fn keep(&mut self, products: Products) {
+        let nothing = Self::nothing();
+        if !products.access_list {
+            self.access_list = nothing.access_list;
+            self.access_list_hash = nothing.access_list_hash;
+        }
+        if !products.access_record {
+            self.access_record = nothing.access_record;
+        }
+        if !products.receipts_root {
+            self.receipts_root = nothing.receipts_root;
+            self.logs_bloom = nothing.logs_bloom;
+        }
+        if !products.diff {
+            self.diff = nothing.diff;
+            self.wiped = nothing.wiped;
+        }
+        if !products.incarnations {
+            self.profile.incarnations = Vec::new();
+        }
+    }
+
     /// The block: `header` (its environment) completed by what execution gave and by the state root.
     #[must_use]
     pub fn seal(&self, header: Header, state_root: B256) -> SealedBlock {

@@ -18,7 +18,9 @@ use revm::interpreter::interpreter_types::InputsTr;
 use revm::interpreter::{
     Instruction, InstructionContext, InstructionExecResult, InstructionTable, instruction_table,
 };
+use revm::primitives::hardfork::SpecId;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 type Step<'i, D> = InstructionContext<'i, Context<D>, EthInterpreter>;
 
@@ -35,12 +37,26 @@ pub(crate) trait Notes: revm::Database {
 }
 
 /// Provides the table as a constant, so that a machine is put together without copying it.
-pub(crate) struct Instructions<D>(PhantomData<fn() -> D>);
+pub(crate) struct Instructions<D> {
+    gas: &'static GasTable,
+    instructions: PhantomData<fn() -> D>,
+}
 
 impl<D> Instructions<D> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
+    pub(crate) fn new(spec: SpecId) -> Self {
+        Self { gas: gas_table(spec), instructions: PhantomData }
     }
+}
+
+/// The static gas costs of a fork.
+fn gas_table(spec: SpecId) -> &'static GasTable {
+    static TABLES: OnceLock<Vec<GasTable>> = OnceLock::new();
+    let tables = TABLES.get_or_init(|| {
+        (0..=SpecId::AMSTERDAM as u8)
+            .map(|spec| gas_table_spec(SpecId::try_from_u8(spec).unwrap_or_default()))
+            .collect()
+    });
+    &tables[usize::from(spec as u8)]
 }
 
 impl<D: Notes> Instructions<D> {
@@ -56,7 +72,6 @@ impl<D: Notes> Instructions<D> {
         table[CREATE2 as usize] = Instruction::new(create::<true, D>);
         table
     };
-    const GAS: GasTable = gas_table_spec(crate::environment::SPEC);
 }
 
 impl<D: Notes> InstructionProvider for Instructions<D> {
@@ -68,7 +83,7 @@ impl<D: Notes> InstructionProvider for Instructions<D> {
     }
 
     fn gas_table(&self) -> &GasTable {
-        &Self::GAS
+        self.gas
     }
 }
 
@@ -104,12 +119,14 @@ fn selfdestruct<D: Notes>(step: Step<'_, D>) -> InstructionExecResult {
 
 fn call<const KIND: u8, D: Notes>(step: Step<'_, D>) -> InstructionExecResult {
     let stack = &step.interpreter.stack;
-    if let (Ok(to), Ok(value)) = (stack.peek(1), stack.peek(2))
-        && !value.is_zero()
-    {
-        let payer = step.interpreter.input.target_address();
-        note_solvency(step.host, payer, value);
-        if KIND == CALL {
+    if let (Ok(to), Ok(value)) = (stack.peek(1), stack.peek(2)) {
+        if !value.is_zero() {
+            let payer = step.interpreter.input.target_address();
+            note_solvency(step.host, payer, value);
+        }
+        // Before EIP-161 any call to an account that does not exist pays for creating it.
+        let asks = !value.is_zero() || !step.host.cfg.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        if KIND == CALL && asks {
             step.host.db_mut().saw_emptiness(to_address(to));
         }
     }

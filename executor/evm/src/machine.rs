@@ -1,12 +1,14 @@
-//! One execution of one transaction: the same function for the parallel run, the sequential run and the system calls.
+//! One execution of one transaction: the same machine for the parallel run, the run with a list, the oracle and the system
+//! calls.
 
 use crate::base::Base;
-use crate::effects::{Effects, Facts, collect};
-use crate::environment::{Environment, SPEC};
+use crate::effects::{Effects, Surroundings, Wanted, collect, depend_on_all};
+use crate::environment::Environment;
 use crate::error::Failure;
 use crate::instructions::Instructions;
 use crate::tracker::{Source, Tracker, Unanswered};
 use alloy_primitives::{Address, Bytes, U256};
+use revm::JournalEntry;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{
     BlockEnv, CfgEnv, Evm, FrameStack, Journal, JournalInner, LocalContext, TxEnv,
@@ -16,7 +18,7 @@ use revm::handler::{
     EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallEvm, post_execution,
 };
 use revm::interpreter::interpreter::EthInterpreter;
-use revm::{ExecuteEvm, JournalEntry};
+use revm::state::TransactionId;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use weft_stm::Stop;
@@ -25,8 +27,7 @@ use weft_stm::Stop;
 pub(crate) type Context<D> = revm::Context<BlockEnv, TxEnv, CfgEnv, D, Journal<D>, ()>;
 
 /// The machine over a database.
-pub(crate) type Machine<D> =
-    Evm<Context<D>, (), Instructions<D>, EthPrecompiles, EthFrame<EthInterpreter>>;
+type Evms<D> = Evm<Context<D>, (), Instructions<D>, EthPrecompiles, EthFrame<EthInterpreter>>;
 
 /// What one execution gave, apart from what it depends on.
 pub(crate) enum Output {
@@ -39,7 +40,7 @@ pub(crate) enum Output {
     Executed(Box<Effects>),
 }
 
-/// The buffers of a machine, which one thread uses again for every execution.
+/// The buffers of a machine, which one thread uses again for block after block.
 struct Buffers {
     journal: JournalInner<JournalEntry>,
     local: LocalContext,
@@ -47,114 +48,171 @@ struct Buffers {
 }
 
 thread_local! {
-    // Taken out for the time of an execution, so a panic throws the buffers away with whatever state they are in
-    // (hazard 48). They carry capacity, never content, from one execution to the next.
+    // Taken out for the time of a block. They carry capacity, never content, from one block to the next.
     static BUFFERS: RefCell<Option<Buffers>> = const { RefCell::new(None) };
 }
 
-/// Executes one transaction on the values of `source`.
-pub(crate) fn execute<S: Source>(
-    base: &Base<'_>,
-    environment: &Environment,
-    transaction: &TxEnv,
-    source: &mut S,
-) -> Result<(Facts, Output), Stop<Failure>> {
-    let tracker = Tracker::new(source, base, Some((transaction.caller, transaction.nonce)));
-    let (result, state, mut tracker) = with_machine(tracker, environment, |machine| {
-        machine.ctx.tx = transaction.clone();
-        TransactionHandler::default().run(machine)
-    });
-    match result {
-        Ok(result) => {
-            let (facts, effects) =
-                collect(tracker, result, state, Some((transaction, &environment.block)));
-            base.produce(&effects.codes);
-            Ok((facts, Output::Executed(Box::new(effects))))
-        }
-        Err(EVMError::Transaction(invalid)) => {
-            Ok((Facts::of_invalid(&tracker), Output::Invalid { reason: invalid.to_string() }))
-        }
-        Err(error) => Err(interruption(error, tracker.stop.take())),
-    }
+/// Executes transaction after transaction of one block, on one thread, over sources of one kind.
+pub(crate) struct Machine<'b, S: Source> {
+    evm: Evms<Tracker<'b, S>>,
+    wanted: Wanted,
 }
 
-/// Executes a system call (EIP-4788, 2935, 7002, 7251) on the values of `source` and returns what the contract returned.
-pub(crate) fn execute_system_call<S: Source>(
-    base: &Base<'_>,
-    environment: &Environment,
-    contract: Address,
-    input: Bytes,
-    source: &mut S,
-) -> Result<(ExecutionResult, Effects), Failure> {
-    let tracker = Tracker::new(source, base, None);
-    let (result, state, mut tracker) =
-        with_machine(tracker, environment, |machine| machine.system_call_one(contract, input));
-    match result {
-        Ok(result) => {
-            let (_, effects) = collect(tracker, result.clone(), state, None);
-            base.produce(&effects.codes);
-            Ok((result, effects))
+impl<'b, S: Source> Machine<'b, S> {
+    pub(crate) fn new(base: &'b Base<'b>, environment: &Environment, wanted: Wanted) -> Self {
+        let spec = environment.cfg.spec;
+        let Buffers { mut journal, local, frames } =
+            BUFFERS.with_borrow_mut(Option::take).unwrap_or_else(|| Buffers {
+                journal: JournalInner::new(),
+                local: LocalContext::default(),
+                frames: FrameStack::new_prealloc(8),
+            });
+        if journal.cfg.spec != spec {
+            // Another fork has other precompiles.
+            journal = JournalInner::new();
         }
-        Err(error) => match interruption(error, tracker.stop.take()) {
-            Stop::Fatal(failure) => Err(failure),
-            Stop::Blocked(_) => {
+        journal.set_spec_id(spec);
+        let ctx = revm::Context {
+            block: environment.block.clone(),
+            tx: TxEnv::default(),
+            cfg: environment.cfg.clone(),
+            journaled_state: Journal::new_with_inner(Tracker::new(base, spec), journal),
+            chain: (),
+            local,
+            error: Ok(()),
+        };
+        let evm = Evm {
+            ctx,
+            inspector: (),
+            instruction: Instructions::new(spec),
+            precompiles: EthPrecompiles::new(spec),
+            frame_stack: frames,
+        };
+        Self { evm, wanted }
+    }
+
+    /// Executes a transaction on the values of `source`. The result is an error when there is none: whom to wait for, or
+    /// an operational failure. The source comes back in any case.
+    pub(crate) fn execute(
+        &mut self,
+        source: S,
+        transaction: TxEnv,
+        index: u32,
+    ) -> (S, Result<Output, Stop<Failure>>) {
+        let sender = (transaction.caller, transaction.nonce);
+        self.evm.ctx.journaled_state.database.begin(source, Some(sender));
+        self.evm.ctx.tx = transaction;
+        let result = self.run_transaction(index);
+        self.reset();
+        (self.evm.ctx.journaled_state.database.end(), result)
+    }
+
+    fn run_transaction(&mut self, index: u32) -> Result<Output, Stop<Failure>> {
+        let base = self.evm.ctx.journaled_state.database.base();
+        let result = TransactionHandler::default().run(&mut self.evm);
+        let revm::Context { journaled_state, tx, block, .. } = &mut self.evm.ctx;
+        let Journal { database: tracker, inner } = journaled_state;
+        match result {
+            Ok(result) => {
+                let around = Surroundings {
+                    spec: tracker.spec(),
+                    transaction: Some((tx, block)),
+                    index,
+                    wanted: self.wanted,
+                };
+                let effects =
+                    collect(tracker, &inner.state, result, around).map_err(Stop::Blocked)?;
+                base.produce(&effects.codes);
+                Ok(Output::Executed(Box::new(effects)))
+            }
+            Err(EVMError::Transaction(invalid)) => match depend_on_all(tracker) {
+                Some(blocked) => Err(Stop::Blocked(blocked)),
+                None => Ok(Output::Invalid { reason: invalid.to_string() }),
+            },
+            Err(error) => Err(interruption(&error, tracker.stop.take())),
+        }
+    }
+
+    /// Executes a system call (EIP-4788, 2935, 7002, 7251) on the values of `source`.
+    pub(crate) fn execute_system_call(
+        &mut self,
+        source: S,
+        contract: Address,
+        input: Bytes,
+    ) -> Result<(ExecutionResult, Effects), Failure> {
+        self.evm.ctx.journaled_state.database.begin(source, None);
+        let result = self.evm.system_call_one(contract, input);
+        let Journal { database: tracker, inner } = &mut self.evm.ctx.journaled_state;
+        let base = tracker.base();
+        let result = match result {
+            Ok(result) => {
+                let around = Surroundings {
+                    spec: tracker.spec(),
+                    transaction: None,
+                    index: 0,
+                    wanted: self.wanted,
+                };
+                collect(tracker, &inner.state, result.clone(), around)
+                    .map(|effects| (result, effects))
+                    .map_err(Stop::Blocked)
+            }
+            Err(error) => Err(interruption(&error, tracker.stop.take())),
+        };
+        self.reset();
+        self.evm.ctx.journaled_state.database.end();
+        match result {
+            Ok((result, effects)) => {
+                base.produce(&effects.codes);
+                Ok((result, effects))
+            }
+            Err(Stop::Fatal(failure)) => Err(failure),
+            Err(Stop::Blocked(_)) => {
                 Err(Failure::Machine { reason: "a system call waits for a transaction".to_owned() })
             }
-        },
+        }
+    }
+
+    /// Makes the journal as new, whatever the execution left in it (hazard 48), but keeps its memory.
+    fn reset(&mut self) {
+        const KEPT_MAX: usize = 1024;
+        let journal = &mut self.evm.ctx.journaled_state.inner;
+        journal.warm_addresses.clear_coinbase_and_access_list();
+        journal.selfdestructed_addresses.clear();
+        if journal.state.capacity() > KEPT_MAX {
+            journal.state = Default::default();
+        }
+        journal.state.clear();
+        journal.logs.clear();
+        journal.transient_storage.clear();
+        journal.journal.clear();
+        journal.depth = 0;
+        journal.transaction_id = TransactionId::ZERO;
     }
 }
 
-type RunResult = Result<ExecutionResult, EVMError<Unanswered>>;
-
-/// Puts a machine together from the thread's buffers, runs it, and takes it apart again.
-fn with_machine<'s, S: Source>(
-    tracker: Tracker<'s, S>,
-    environment: &Environment,
-    run: impl FnOnce(&mut Machine<Tracker<'s, S>>) -> RunResult,
-) -> (RunResult, revm::state::EvmState, Tracker<'s, S>) {
-    let Buffers { mut journal, local, frames } =
-        BUFFERS.with_borrow_mut(Option::take).unwrap_or_else(|| Buffers {
-            journal: JournalInner::new(),
-            local: LocalContext::default(),
-            frames: FrameStack::new_prealloc(8),
-        });
-    journal.set_spec_id(SPEC);
-    let ctx = revm::Context {
-        block: environment.block.clone(),
-        tx: TxEnv::default(),
-        cfg: environment.cfg.clone(),
-        journaled_state: Journal::new_with_inner(tracker, journal),
-        chain: (),
-        local,
-        error: Ok(()),
-    };
-    let mut machine = Evm {
-        ctx,
-        inspector: (),
-        instruction: Instructions::new(),
-        precompiles: EthPrecompiles::new(SPEC),
-        frame_stack: frames,
-    };
-    let result = run(&mut machine);
-    let state = machine.finalize();
-    let Evm { ctx, frame_stack, .. } = machine;
-    let revm::Context { journaled_state, local, .. } = ctx;
-    let Journal { database, inner } = journaled_state;
-    BUFFERS.set(Some(Buffers { journal: inner, local, frames: frame_stack }));
-    (result, state, database)
+impl<S: Source> Drop for Machine<'_, S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.reset();
+        let ctx = &mut self.evm.ctx;
+        let journal = std::mem::take(&mut ctx.journaled_state.inner);
+        let local = std::mem::take(&mut ctx.local);
+        let frames = std::mem::replace(&mut self.evm.frame_stack, FrameStack::new());
+        BUFFERS.set(Some(Buffers { journal, local, frames }));
+    }
 }
 
 /// Why an execution has no result.
-fn interruption(error: EVMError<Unanswered>, stop: Option<Stop<Failure>>) -> Stop<Failure> {
-    match (error, stop) {
-        (_, Some(stop)) => stop,
-        (error, None) => Stop::Fatal(Failure::Machine { reason: error.to_string() }),
-    }
+fn interruption(error: &EVMError<Unanswered>, stop: Option<Stop<Failure>>) -> Stop<Failure> {
+    stop.unwrap_or_else(|| Stop::Fatal(Failure::Machine { reason: error.to_string() }))
 }
 
 /// Ethereum's handler, except that the fee of a beneficiary which the transaction has not loaded is set aside instead of
 /// loading it (hazard 1). One that it has loaded is credited at once, so that whatever else happens to the account (it may
-/// be destroyed) happens to the fee as well (hazard 4).
+/// be destroyed) happens to the fee as well (hazard 4). A fee of nothing goes the ordinary way, too: what it touches may
+/// have to vanish, or to appear (hazard 3).
 struct TransactionHandler<D>(PhantomData<D>);
 
 impl<D> Default for TransactionHandler<D> {
@@ -163,8 +221,8 @@ impl<D> Default for TransactionHandler<D> {
     }
 }
 
-impl<'s, S: Source> Handler for TransactionHandler<Tracker<'s, S>> {
-    type Evm = Machine<Tracker<'s, S>>;
+impl<'b, S: Source> Handler for TransactionHandler<Tracker<'b, S>> {
+    type Evm = Evms<Tracker<'b, S>>;
     type Error = EVMError<Unanswered>;
     type HaltReason = HaltReason;
 
@@ -174,12 +232,13 @@ impl<'s, S: Source> Handler for TransactionHandler<Tracker<'s, S>> {
         result: &mut <<Self::Evm as EvmTr>::Frame as FrameTr>::FrameResult,
     ) -> Result<(), Self::Error> {
         let ctx = machine.ctx();
-        if ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary) {
-            return post_execution::reward_beneficiary(ctx, result.gas()).map_err(From::from);
-        }
         let base_fee = u128::from(ctx.block().basefee());
         let tip = ctx.tx().effective_gas_price(base_fee).saturating_sub(base_fee);
         let fee = U256::from(tip) * U256::from(result.gas().used());
+        let loaded = ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary);
+        if loaded || fee.is_zero() {
+            return post_execution::reward_beneficiary(ctx, result.gas()).map_err(From::from);
+        }
         ctx.journal_mut().db_mut().fee = fee;
         Ok(())
     }

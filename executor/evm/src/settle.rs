@@ -1,31 +1,22 @@
 //! Settling: everything of a block that is decided in order, by one owner.
 
-use crate::access_list::{Recorder, encoded_size_bound};
-use crate::base::Base;
+use crate::access_list::encoded_size_bound;
 use crate::effects::Effects;
-use crate::error::{ExecutionError, Failure};
+use crate::error::ExecutionError;
 use crate::executor::Skipped;
-use crate::ledger::Ledger;
 use crate::machine::Output;
-use crate::system::code_bytes;
-use crate::value::Change;
-use crate::vm::{BlockVm, change_of};
+use crate::vm::BlockVm;
 use alloy_consensus::{Receipt as PlainReceipt, Transaction as _, TxReceipt as _, TxType};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::map::{DefaultHashBuilder, HashMap};
+use alloy_primitives::{B256, Log};
+use revm::bytecode::Bytecode;
 use std::sync::Arc;
-use weft_stm::{Settle, Settled, Verdict, Write};
+use weft_stm::{CellId, Field, Observed, Settle, Settled, Verdict, Write};
 use weft_types::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX, TRANSACTION_BYTES_MAX};
-use weft_types::{
-    AccessRecord, Location, ReadAccess, Receipt, RecoveredTransaction, TransactionAccess, TxIndex,
-    WriteAccess, Writer,
-};
+use weft_types::{Receipt, RecoveredTransaction};
 
 /// Bytes of a body kept free for framing and for the system calls' part of the access list.
 const BODY_RESERVE_BYTES: usize = 256 * 1024;
-
-/// Locations of its own that a transaction is expected to change; a plain transfer has three.
-const CHANGES_EXPECTED: usize = 4;
 
 /// Bytes of framing around one transaction in a body.
 const FRAMING_BYTES: usize = 8;
@@ -43,63 +34,60 @@ pub(crate) enum Policy {
 pub(crate) struct Outcome {
     kind: TxType,
     success: bool,
+    pub(crate) gas_used: u64,
     cumulative_gas_used: u64,
-    logs: Vec<alloy_primitives::Log>,
+    logs: Vec<Log>,
 }
 
-/// The settled prefix of a block.
-pub(crate) struct Settler<'b> {
-    base: &'b Base<'b>,
+/// Who got into the block so far: the rules that depend on all transactions before.
+pub(crate) struct Admission<'b> {
     candidates: &'b [Arc<RecoveredTransaction>],
     policy: Policy,
     gas_limit: u64,
     body_bytes: usize,
-    pub(crate) ledger: Ledger<'b>,
-    pub(crate) recorder: Recorder,
     pub(crate) gas_used: u64,
     /// What the receipts are made of, one for each included transaction.
-    pub(crate) receipts: Vec<Outcome>,
-    pub(crate) record: AccessRecord,
+    pub(crate) outcomes: Vec<Outcome>,
     pub(crate) skipped: Vec<Skipped>,
     /// Indices of the included candidates.
     pub(crate) included: Vec<u32>,
     /// Set when the run was stopped.
     pub(crate) failure: Option<ExecutionError>,
-    last_writer: HashMap<Location, TxIndex>,
 }
 
-impl<'b> Settler<'b> {
+/// Accounts, slots and changes of one transaction, as they count for the size of the access list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) accesses: usize,
+    pub(crate) changes: usize,
+}
+
+impl<'b> Admission<'b> {
     pub(crate) fn new(
-        base: &'b Base<'b>,
         candidates: &'b [Arc<RecoveredTransaction>],
         policy: Policy,
         gas_limit: u64,
-        (mut ledger, recorder): (Ledger<'b>, Recorder),
     ) -> Self {
-        ledger.reserve(CHANGES_EXPECTED * candidates.len());
         Self {
-            base,
             candidates,
             policy,
             gas_limit,
             body_bytes: BODY_RESERVE_BYTES,
-            ledger,
-            recorder,
             gas_used: 0,
-            receipts: Vec::with_capacity(candidates.len()),
-            record: AccessRecord::default(),
+            outcomes: Vec::with_capacity(candidates.len()),
             skipped: Vec::new(),
             included: Vec::with_capacity(candidates.len()),
             failure: None,
-            last_writer: HashMap::with_capacity_and_hasher(
-                CHANGES_EXPECTED * candidates.len(),
-                DefaultHashBuilder::default(),
-            ),
         }
     }
 
+    /// All logs so far.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = &Log> {
+        self.outcomes.iter().flat_map(|outcome| &outcome.logs)
+    }
+
     /// A verdict on a transaction that must not be in the block.
-    fn refuse(&mut self, index: u32, reason: String, invalid: bool) -> Verdict {
+    pub(crate) fn refuse(&mut self, index: u32, reason: String, invalid: bool) -> Verdict {
         match self.policy {
             Policy::Reject => {
                 self.failure = Some(ExecutionError::Invalid { index: Some(index), reason });
@@ -120,7 +108,7 @@ impl<'b> Settler<'b> {
 
     /// Whether the block has room: by gas *limit*, as the protocol says, not by gas used (hazard 53); when building, by
     /// bytes and count as well, so that a body is never larger than a peer accepts.
-    fn admit(&self, index: u32, effects: &Effects, changes: usize) -> Result<usize, String> {
+    fn room(&self, index: u32, effects: &Effects, extent: Extent) -> Result<usize, String> {
         let transaction = &self.candidates[index as usize];
         let remaining = self.gas_limit - self.gas_used;
         if transaction.gas_limit() > remaining {
@@ -138,8 +126,7 @@ impl<'b> Settler<'b> {
             return Err(format!("block already holds {BLOCK_TRANSACTIONS_MAX} transactions"));
         }
         let code_bytes = effects.codes.iter().map(|(_, code)| code.len()).sum();
-        let bytes =
-            size + FRAMING_BYTES + encoded_size_bound(&effects.accesses, changes, code_bytes);
+        let bytes = size + FRAMING_BYTES + encoded_size_bound(extent, code_bytes);
         let remaining = BODY_BYTES_MAX - self.body_bytes;
         if bytes > remaining {
             return Err(format!("up to {bytes} body bytes exceed the remaining {remaining}"));
@@ -147,78 +134,72 @@ impl<'b> Settler<'b> {
         Ok(bytes)
     }
 
-    fn include(
+    /// Takes the transaction into the block if there is room; the verdict otherwise.
+    pub(crate) fn admit(
         &mut self,
         index: u32,
-        effects: Effects,
-        writes: &[(Location, Write<BlockVm<'b>>)],
-    ) -> Result<(), Failure> {
-        let place = TxIndex(u32::try_from(self.included.len()).expect("fewer than candidates"));
-        let mut access = TransactionAccess { gas_used: effects.gas_used, ..Default::default() };
-        access.reads = self.reads(&effects.reads)?;
-        self.recorder.access(effects.accesses);
-        for (hash, code) in &effects.codes {
-            self.ledger.add_code(*hash, code.original_bytes());
+        effects: &mut Effects,
+        extent: Extent,
+    ) -> Result<(), Verdict> {
+        match self.room(index, effects, extent) {
+            Ok(bytes) => self.body_bytes += bytes,
+            Err(reason) => return Err(self.refuse(index, reason, false)),
         }
-        for (location, write) in writes {
-            let change = change_of(write);
-            let (_, after) = self.ledger.apply(location, &change)?;
-            let code = code_bytes(&self.ledger, &after);
-            self.recorder.change(u64::from(place.0) + 1, *location, after, code);
-            self.last_writer.insert(*location, place);
-            let commutative = matches!(change, Change::Add(_));
-            access.writes.push(WriteAccess { location: *location, commutative });
-        }
-        self.record.transactions.push(access);
         self.gas_used += effects.gas_used;
-        let kind = self.candidates[index as usize].tx_type();
-        self.receipts.push(Outcome {
-            kind,
+        self.outcomes.push(Outcome {
+            kind: self.candidates[index as usize].tx_type(),
             success: effects.success,
+            gas_used: effects.gas_used,
             cumulative_gas_used: self.gas_used,
-            logs: effects.logs,
+            logs: std::mem::take(&mut effects.logs),
         });
         self.included.push(index);
         Ok(())
     }
+}
 
-    /// The reads of the access record. "At least so much" is a dependency only where the value before the block was less.
-    fn reads(
-        &self,
-        reads: &[(Location, Option<alloy_primitives::U256>)],
-    ) -> Result<Vec<ReadAccess>, Failure> {
-        let mut out = Vec::with_capacity(reads.len());
-        for (location, least) in reads {
-            if let Some(least) = least
-                && self.base.value(location)?.number() >= *least
-            {
-                continue;
-            }
-            let from = self
-                .last_writer
-                .get(location)
-                .map_or(Writer::Base, |index| Writer::Transaction(*index));
-            out.push(ReadAccess { location: *location, from });
-        }
-        Ok(out)
+/// The settled prefix of a block that the engine executes. It only writes down; what is made of it is made when the block
+/// is done, by all workers.
+pub(crate) struct Settler<'b> {
+    pub(crate) admission: Admission<'b>,
+    /// Cells that transactions of the block accessed.
+    pub(crate) accessed: Vec<CellId>,
+    /// One for each included transaction, if the access record is wanted.
+    pub(crate) traces: Vec<Trace<'b>>,
+    pub(crate) codes: Vec<(B256, Bytecode)>,
+    traced: bool,
+}
+
+/// What one transaction read and wrote: cell, field, and whether it only added.
+pub(crate) struct Trace<'b> {
+    pub(crate) reads: Vec<Observed<BlockVm<'b>>>,
+    pub(crate) writes: Vec<(CellId, Field, bool)>,
+}
+
+impl<'b> Settler<'b> {
+    pub(crate) fn new(admission: Admission<'b>, traced: bool) -> Self {
+        Self { admission, accessed: Vec::new(), traces: Vec::new(), codes: Vec::new(), traced }
     }
 }
 
 impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
     fn settle(&mut self, index: u32, settled: Settled<'_, BlockVm<'b>>) -> Verdict {
-        let effects = match settled.output {
-            Output::Invalid { reason } => return self.refuse(index, reason, true),
+        let mut effects = match settled.output {
+            Output::Invalid { reason } => return self.admission.refuse(index, reason, true),
             Output::Executed(effects) => effects,
         };
-        let bytes = match self.admit(index, &effects, settled.writes.len()) {
-            Ok(bytes) => bytes,
-            Err(reason) => return self.refuse(index, reason, false),
-        };
-        if let Err(failure) = self.include(index, *effects, settled.writes) {
-            self.failure = Some(failure.into());
-            return Verdict::Stop;
+        let extent = Extent { accesses: effects.cells.len(), changes: settled.writes.len() };
+        if let Err(verdict) = self.admission.admit(index, &mut effects, extent) {
+            return verdict;
         }
-        self.body_bytes += bytes;
+        self.accessed.append(&mut effects.cells);
+        self.codes.append(&mut effects.codes);
+        if self.traced {
+            let add = |write: &Write<BlockVm<'_>>| matches!(write, Write::Add(_));
+            let writes =
+                settled.writes.iter().map(|put| (put.cell, put.field, add(&put.write))).collect();
+            self.traces.push(Trace { reads: settled.observations, writes });
+        }
         Verdict::Include
     }
 }
@@ -226,7 +207,7 @@ impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
 impl Outcome {
     /// The receipt, with its bloom, in the envelope of its type.
     pub(crate) fn into_receipt(self) -> Receipt {
-        let Self { kind, success, cumulative_gas_used, logs } = self;
+        let Self { kind, success, cumulative_gas_used, logs, .. } = self;
         let receipt =
             PlainReceipt { status: success.into(), cumulative_gas_used, logs }.into_with_bloom();
         match kind {

@@ -2,26 +2,56 @@
 
 use crate::base::Base;
 use crate::error::Failure;
+use crate::place::{Fields, LIFE};
 use crate::value::{Observation, Value};
-use alloy_primitives::map::AddressMap;
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
+use alloy_primitives::map::{AddressMap, B256Map};
+use alloy_primitives::{Address, B256, U256};
 use revm::Database;
 use revm::bytecode::Bytecode;
 use revm::context_interface::DBErrorMarker;
+use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
-use weft_stm::Stop;
-use weft_types::{Location, StateError};
+use weft_stm::{Blocked, CellId, Field, Stop};
+use weft_types::StateError;
 
 /// Where the values of locations come from.
 pub(crate) trait Source {
-    /// The value of `location` just before the execution.
-    fn read(&mut self, location: &Location) -> Result<Value, Stop<Failure>>;
+    /// An account just before the execution.
+    fn account(&mut self, base: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>>;
 
-    /// The same, but `None` where it is the value from before the first transaction.
-    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Stop<Failure>>;
+    /// A slot just before the execution, as it was written.
+    fn slot(
+        &mut self,
+        base: &Base<'_>,
+        address: Address,
+        slot: U256,
+    ) -> Result<LoadedSlot, Stop<Failure>>;
 
     /// Whether every answer is final, so that nothing remains to be expected from lower transactions.
     fn settled(&self) -> bool;
+
+    /// Takes note of a fact that the execution depends on.
+    fn depend(&mut self, fact: Fact) {
+        let _ = fact;
+    }
+}
+
+/// An account as a source gives it.
+pub(crate) struct Loaded {
+    pub(crate) fields: Fields,
+    /// Where the engine keeps it, if it does.
+    pub(crate) cell: Option<CellId>,
+    /// Which states of the fields these are.
+    pub(crate) seen: [u32; 4],
+    /// Set when the balance is a guess; see [`weft_stm::Read::pending`].
+    pub(crate) pending: Option<Blocked>,
+}
+
+/// A slot as a source gives it.
+pub(crate) struct LoadedSlot {
+    pub(crate) value: Value,
+    pub(crate) cell: Option<CellId>,
+    pub(crate) seen: u32,
 }
 
 /// Marks a read that was not answered; the reason waits in [`Tracker::stop`].
@@ -31,29 +61,37 @@ pub(crate) struct Unanswered;
 
 impl DBErrorMarker for Unanswered {}
 
-/// Reads for one execution, and remembers them.
-pub(crate) struct Tracker<'s, S> {
-    source: &'s mut S,
-    base: &'s Base<'s>,
+/// Reads for one execution after the other, and remembers what each has read.
+pub(crate) struct Tracker<'b, S> {
+    base: &'b Base<'b>,
+    spec: SpecId,
+    /// Of the current execution.
+    source: Option<S>,
     /// The sender and the nonce that its transaction carries; `None` in a system call.
     sender: Option<(Address, u64)>,
     pub(crate) accounts: AddressMap<Tracked>,
-    pub(crate) slots: Vec<(Location, Value)>,
+    pub(crate) slots: Vec<TrackedSlot>,
     /// The transaction created an account, or tried to.
     pub(crate) creates: bool,
     /// Fee for the beneficiary, not yet part of any balance.
     pub(crate) fee: U256,
     /// Why the last read was not answered.
     pub(crate) stop: Option<Stop<Failure>>,
+    /// Code that this machine has run before.
+    codes: B256Map<Bytecode>,
 }
 
 /// One account that an execution loaded or asked about.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracked {
     /// What it held before the transaction. Default until `loaded`.
-    pub(crate) before: Before,
+    pub(crate) before: Fields,
     /// Whether the machine has read it.
     pub(crate) loaded: bool,
+    pub(crate) cell: Option<CellId>,
+    pub(crate) seen: [u32; 4],
+    /// The balance is a guess.
+    pub(crate) pending: Option<Blocked>,
     /// The nonce is one that lower transactions are expected to bring about.
     pub(crate) nonce_assumed: bool,
     /// The nonce was seen.
@@ -66,45 +104,75 @@ pub(crate) struct Tracked {
     pub(crate) least: U256,
 }
 
-/// The fields of an account before the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Before {
-    pub(crate) balance: U256,
-    pub(crate) nonce: u64,
-    pub(crate) code_hash: B256,
-}
-
-impl Default for Before {
-    fn default() -> Self {
-        Self { balance: U256::ZERO, nonce: 0, code_hash: KECCAK256_EMPTY }
-    }
+/// One slot that an execution read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrackedSlot {
+    pub(crate) address: Address,
+    pub(crate) slot: U256,
+    pub(crate) value: Value,
+    pub(crate) cell: Option<CellId>,
+    pub(crate) seen: u32,
 }
 
 /// One fact that an execution depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
-    pub(crate) location: Location,
+    pub(crate) cell: Option<CellId>,
+    pub(crate) field: Field,
+    pub(crate) seen: u32,
     pub(crate) observation: Observation,
     /// It was not seen but is expected of lower transactions.
     pub(crate) assumed: bool,
 }
 
-impl<'s, S: Source> Tracker<'s, S> {
-    pub(crate) fn new(
-        source: &'s mut S,
-        base: &'s Base<'s>,
-        sender: Option<(Address, u64)>,
-    ) -> Self {
+/// Entries above which a map is thrown away instead of being emptied, because emptying costs its size.
+const KEPT_MAX: usize = 1024;
+
+impl<'b, S: Source> Tracker<'b, S> {
+    pub(crate) fn new(base: &'b Base<'b>, spec: SpecId) -> Self {
         Self {
-            source,
             base,
-            sender,
+            spec,
+            source: None,
+            sender: None,
             accounts: AddressMap::default(),
             slots: Vec::new(),
             creates: false,
             fee: U256::ZERO,
             stop: None,
+            codes: B256Map::default(),
         }
+    }
+
+    /// Begins an execution that reads from `source`.
+    pub(crate) fn begin(&mut self, source: S, sender: Option<(Address, u64)>) {
+        self.source = Some(source);
+        self.sender = sender;
+        if self.accounts.capacity() > KEPT_MAX {
+            self.accounts = AddressMap::default();
+        }
+        self.accounts.clear();
+        self.slots.clear();
+        self.creates = false;
+        self.fee = U256::ZERO;
+        self.stop = None;
+    }
+
+    /// Ends the execution and gives the source back.
+    pub(crate) fn end(&mut self) -> S {
+        self.source.take().expect("an execution has begun")
+    }
+
+    pub(crate) fn source(&mut self) -> &mut S {
+        self.source.as_mut().expect("an execution has begun")
+    }
+
+    pub(crate) fn base(&self) -> &'b Base<'b> {
+        self.base
+    }
+
+    pub(crate) fn spec(&self) -> SpecId {
+        self.spec
     }
 
     /// The notes about an account.
@@ -112,56 +180,62 @@ impl<'s, S: Source> Tracker<'s, S> {
         self.accounts.entry(address).or_default()
     }
 
-    fn read(&mut self, location: &Location) -> Result<Value, Unanswered> {
-        self.source.read(location).map_err(|stop| {
+    fn answer<T>(&mut self, answer: Result<T, Stop<Failure>>) -> Result<T, Unanswered> {
+        answer.map_err(|stop| {
             self.stop = Some(stop);
             Unanswered
         })
     }
 
-    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Unanswered> {
-        self.source.read_written(location).map_err(|stop| {
-            self.stop = Some(stop);
-            Unanswered
-        })
+    fn answer_state<T>(&mut self, answer: Result<T, StateError>) -> Result<T, Unanswered> {
+        self.answer(answer.map_err(|error| Stop::Fatal(Failure::State(error))))
     }
 
-    fn answer<T>(&mut self, answer: Result<T, StateError>) -> Result<T, Unanswered> {
-        answer.map_err(|error| {
-            self.stop = Some(Stop::Fatal(Failure::State(error)));
-            Unanswered
-        })
-    }
-
-    fn load(&mut self, address: Address) -> Result<Before, Unanswered> {
-        // One look at the base answers for all fields that the block has not written.
-        let base = self.base.before(&address);
-        let Before { mut balance, mut nonce, mut code_hash } = self.answer(base)?;
-        if let Some(written) = self.read_written(&Location::Balance { address })? {
-            balance = written.balance();
-        }
-        if let Some(Value::Nonce(written)) = self.read_written(&Location::Nonce { address })? {
-            nonce = written;
-        }
-        if let Some(Value::Code(written)) = self.read_written(&Location::Code { address })? {
-            code_hash = written;
-        }
+    fn load(&mut self, address: Address) -> Result<Fields, Unanswered> {
+        let base = self.base;
+        let loaded = self.source().account(base, address);
+        let Loaded { mut fields, cell, seen, pending } = self.answer(loaded)?;
         let mut nonce_assumed = false;
         // An earlier transaction of this sender is still under way: go on as if it had been executed (hazard 7).
         if let Some((sender, expected)) = self.sender
             && sender == address
-            && nonce < expected
-            && !self.source.settled()
+            && fields.nonce < expected
+            && !self.source().settled()
         {
-            nonce = expected;
+            fields.nonce = expected;
             nonce_assumed = true;
         }
-        let before = Before { balance, nonce, code_hash };
         let tracked = self.note(address);
-        tracked.before = before;
+        tracked.before = fields;
         tracked.loaded = true;
+        tracked.cell = cell;
+        tracked.seen = seen;
+        tracked.pending = pending;
         tracked.nonce_assumed = nonce_assumed;
-        Ok(before)
+        Ok(fields)
+    }
+}
+
+impl Tracked {
+    /// A fact about one field.
+    pub(crate) fn fact(&self, field: Field, observation: Observation) -> Fact {
+        Fact {
+            cell: self.cell,
+            field,
+            seen: self.seen[usize::from(field)],
+            observation,
+            assumed: false,
+        }
+    }
+
+    /// The fact that the field is what it is.
+    pub(crate) fn exactly(&self, field: Field) -> Fact {
+        self.fact(field, Observation::Exactly(self.before.value(field)))
+    }
+
+    /// The fact that its storage is the one that it is.
+    pub(crate) fn life(&self) -> Fact {
+        self.exactly(LIFE)
     }
 }
 
@@ -169,28 +243,35 @@ impl<S: Source> Database for Tracker<'_, S> {
     type Error = Unanswered;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Unanswered> {
-        let before = self.load(address)?;
-        if before == Before::default() {
+        let fields = self.load(address)?;
+        if fields.is_empty() && !fields.life.exists {
             return Ok(None);
         }
-        let Before { balance, nonce, code_hash } = before;
+        let Fields { balance, nonce, code_hash, .. } = fields;
         Ok(Some(AccountInfo { balance, nonce, code_hash, code: None, ..Default::default() }))
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Unanswered> {
+        if let Some(code) = self.codes.get(&code_hash) {
+            return Ok(code.clone());
+        }
         let code = self.base.code(&code_hash);
-        self.answer(code)
+        let code = self.answer_state(code)?;
+        self.codes.insert(code_hash, code.clone());
+        Ok(code)
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Unanswered> {
-        let location = Location::Storage { address, slot };
-        let value = self.read(&location)?;
-        self.slots.push((location, value));
-        Ok(value.number())
+        let base = self.base;
+        let loaded = self.source().slot(base, address, slot);
+        let LoadedSlot { value, cell, seen } = self.answer(loaded)?;
+        self.slots.push(TrackedSlot { address, slot, value, cell, seen });
+        let epoch = self.accounts.get(&address).map_or(0, |tracked| tracked.before.life.epoch);
+        Ok(value.slot_in(epoch))
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, Unanswered> {
         let hash = self.base.block_hash(number);
-        self.answer(hash)
+        self.answer_state(hash)
     }
 }

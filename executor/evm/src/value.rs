@@ -1,5 +1,6 @@
 //! What locations hold, how balances change, and what an execution may have seen of them.
 
+use crate::place::Life;
 use alloy_primitives::{B256, U256};
 
 /// What one location holds.
@@ -11,8 +12,15 @@ pub(crate) enum Value {
     Nonce(u64),
     /// keccak256 of the code; the bytes are kept by hash.
     Code(B256),
-    /// A storage slot, or zero for a storage epoch, which no transaction changes since Cancun.
-    Slot(U256),
+    /// What an account's other fields do not tell.
+    Life(Life),
+    /// A storage slot.
+    Slot {
+        /// What was written.
+        value: U256,
+        /// The epoch of the account when it was: in any other the slot is zero.
+        epoch: u32,
+    },
 }
 
 /// A change of a balance that does not depend on the balance.
@@ -46,16 +54,17 @@ impl Value {
     /// The value as a number: the scale of [`Observation::AtLeast`].
     pub(crate) fn number(&self) -> U256 {
         match self {
-            Self::Balance(value) | Self::Slot(value) => *value,
+            Self::Balance(value) | Self::Slot { value, .. } => *value,
             Self::Nonce(nonce) => U256::from(*nonce),
             Self::Code(hash) => U256::from_be_bytes(hash.0),
+            Self::Life(_) => U256::ZERO,
         }
     }
 
-    /// The balance in it; zero for anything else.
-    pub(crate) const fn balance(&self) -> U256 {
+    /// What a slot holds for an account in `epoch`.
+    pub(crate) fn slot_in(&self, epoch: u32) -> U256 {
         match self {
-            Self::Balance(value) => *value,
+            Self::Slot { value, epoch: written } if *written == epoch => *value,
             _ => U256::ZERO,
         }
     }

@@ -1,15 +1,16 @@
 //! The block as the engine sees it: transactions, a base, and how to execute.
 
 use crate::base::Base;
-use crate::effects::Facts;
-use crate::environment::{Environment, transaction_environment};
+use crate::effects::{Changed, Wanted};
+use crate::environment::{Authorities, Environment, transaction_environment};
 use crate::error::Failure;
-use crate::machine::{Output, execute};
-use crate::tracker::{Fact, Source};
+use crate::machine::{Machine, Output};
+use crate::place::{BALANCE, CODE, Cell, Fields, LIFE, NONCE, Place, SLOT};
+use crate::tracker::{Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Delta, Observation, Value};
-use revm::context::TxEnv;
-use std::sync::{Arc, OnceLock};
-use weft_stm::{Execution, Stop, View, Vm, Write};
+use alloy_primitives::{Address, U256};
+use std::sync::Arc;
+use weft_stm::{CellId, Execution, Field, Put, Stop, View, Vm, Write};
 use weft_types::{Location, RecoveredTransaction};
 
 /// One block of transactions for the engine.
@@ -17,8 +18,8 @@ pub(crate) struct BlockVm<'b> {
     pub(crate) base: &'b Base<'b>,
     pub(crate) environment: &'b Environment,
     pub(crate) transactions: &'b [Arc<RecoveredTransaction>],
-    /// The transactions in the machine's terms, made by whoever executes one first.
-    prepared: Vec<OnceLock<TxEnv>>,
+    pub(crate) wanted: Wanted,
+    authorities: Authorities,
 }
 
 impl<'b> BlockVm<'b> {
@@ -26,30 +27,55 @@ impl<'b> BlockVm<'b> {
         base: &'b Base<'b>,
         environment: &'b Environment,
         transactions: &'b [Arc<RecoveredTransaction>],
+        wanted: Wanted,
     ) -> Self {
-        let prepared = transactions.iter().map(|_| OnceLock::new()).collect();
-        Self { base, environment, transactions, prepared }
+        let authorities = Authorities::of(transactions);
+        Self { base, environment, transactions, wanted, authorities }
     }
 }
 
-impl Vm for BlockVm<'_> {
-    type Location = Location;
+/// What a worker keeps: a machine over views of the run.
+pub(crate) struct Worker<'r, 'b> {
+    machine: Machine<'r, Option<View<'r, BlockVm<'b>>>>,
+    /// The cell of the block's beneficiary, which every transaction pays.
+    beneficiary: Option<CellId>,
+}
+
+impl<'b> Vm for BlockVm<'b> {
+    type Key = Place;
+    type Base = Cell;
     type Value = Value;
     type Delta = Delta;
     type Observation = Observation;
     type Output = Output;
     type Fatal = Failure;
-    /// Buffers belong to threads, not to runs: see [`crate::machine`].
-    type Worker = ();
+    type Location = Location;
+    type Worker<'r>
+        = Worker<'r, 'b>
+    where
+        'b: 'r;
 
     fn transactions(&self) -> u32 {
         u32::try_from(self.transactions.len()).expect("a block has fewer than 2^32 transactions")
     }
 
-    fn worker(&self) {}
+    fn worker<'r>(&'r self) -> Worker<'r, 'b> {
+        Worker {
+            machine: Machine::new(self.base, self.environment, self.wanted),
+            beneficiary: None,
+        }
+    }
 
-    fn base(&self, location: &Location) -> Result<Value, Failure> {
-        Ok(self.base.value(location)?)
+    fn base(&self, key: &Place) -> Result<Cell, Failure> {
+        Ok(self.base.cell(key)?)
+    }
+
+    fn field(&self, base: &Cell, field: Field) -> Value {
+        base.value(field)
+    }
+
+    fn location(&self, key: &Place, field: Field) -> Location {
+        key.location(field)
     }
 
     fn apply(&self, value: &Value, delta: &Delta) -> Option<Value> {
@@ -60,40 +86,59 @@ impl Vm for BlockVm<'_> {
         observation.holds(value)
     }
 
-    fn execute(
-        &self,
-        (): &mut (),
-        index: u32,
-        view: &mut View<'_, Self>,
+    fn execute<'r>(
+        &'r self,
+        worker: &mut Worker<'r, 'b>,
+        view: &mut View<'r, Self>,
     ) -> Result<Execution<Self>, Stop<Failure>> {
-        let index = index as usize;
-        let transaction =
-            self.prepared[index].get_or_init(|| transaction_environment(&self.transactions[index]));
-        let (Facts(facts), mut output) =
-            execute(self.base, self.environment, transaction, &mut Viewed(view))?;
-        for Fact { location, observation, assumed } in facts {
-            if assumed {
-                view.assume(location, observation);
-            } else {
-                view.observe(location, observation);
-            }
+        let index = view.index();
+        let recovered = &self.transactions[index as usize];
+        let transaction = transaction_environment(recovered, self.authorities.get(index));
+        let taken = view.take();
+        let (source, result) = worker.machine.execute(Some(taken), transaction, index);
+        if let Some(taken) = source {
+            *view = taken;
         }
+        let mut output = result?;
         let writes = match &mut output {
             Output::Invalid { .. } => Vec::new(),
             Output::Executed(effects) => {
-                std::mem::take(&mut effects.changes).into_iter().map(write_of).collect()
+                for place in std::mem::take(&mut effects.loose) {
+                    effects.cells.push(view.cell(&place)?);
+                }
+                let changes = std::mem::take(&mut effects.changes);
+                let mut writes = Vec::with_capacity(changes.len());
+                for changed in changes {
+                    writes.push(put_of(view, &mut worker.beneficiary, changed)?);
+                }
+                writes
             }
         };
         Ok(Execution { writes, output })
     }
 }
 
-fn write_of<'b>((location, change): (Location, Change)) -> (Location, Write<BlockVm<'b>>) {
+/// A change as a write of the engine.
+fn put_of<'b>(
+    view: &mut View<'_, BlockVm<'b>>,
+    beneficiary: &mut Option<CellId>,
+    changed: Changed,
+) -> Result<Put<BlockVm<'b>>, Stop<Failure>> {
+    let Changed { cell, place, field, change } = changed;
+    let cell = match (cell, place) {
+        (Some(cell), _) => cell,
+        // The only account that is changed without being loaded is the beneficiary.
+        (None, Place::Account(_)) => match *beneficiary {
+            Some(cell) => cell,
+            None => *beneficiary.insert(view.cell(&place)?),
+        },
+        (None, Place::Slot(..)) => view.cell(&place)?,
+    };
     let write = match change {
         Change::Set(value) => Write::Set(value),
         Change::Add(delta) => Write::Add(delta),
     };
-    (location, write)
+    Ok(Put { cell, field, write })
 }
 
 /// A write as a change.
@@ -104,19 +149,52 @@ pub(crate) fn change_of(write: &Write<BlockVm<'_>>) -> Change {
     }
 }
 
-/// The engine's view as a source of values.
-struct Viewed<'v, 'a, 'b>(&'v mut View<'a, BlockVm<'b>>);
-
-impl Source for Viewed<'_, '_, '_> {
-    fn read(&mut self, location: &Location) -> Result<Value, Stop<Failure>> {
-        self.0.read(location)
+impl Source for Option<View<'_, BlockVm<'_>>> {
+    fn account(&mut self, _: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
+        let view = self.as_mut().expect("filled while an execution lasts");
+        let cell = view.cell(&Place::Account(address))?;
+        view.read_cell(cell, |fields| {
+            // What is rarely seen is only guessed where it is about to be written again.
+            let balance = fields.guess(BALANCE);
+            let nonce = fields.value(NONCE).map_err(Stop::Blocked)?;
+            let code = fields.value(CODE).map_err(Stop::Blocked)?;
+            let life = fields.value(LIFE).map_err(Stop::Blocked)?;
+            let mut account = Fields::default();
+            for read in [&balance, &nonce, &code, &life] {
+                account.set(&read.value);
+            }
+            Ok(Loaded {
+                fields: account,
+                cell: Some(cell),
+                seen: [balance.seen, nonce.seen, code.seen, life.seen],
+                pending: balance.pending,
+            })
+        })
     }
 
-    fn read_written(&mut self, location: &Location) -> Result<Option<Value>, Stop<Failure>> {
-        self.0.read_written(location)
+    fn slot(
+        &mut self,
+        _: &Base<'_>,
+        address: Address,
+        slot: U256,
+    ) -> Result<LoadedSlot, Stop<Failure>> {
+        let view = self.as_mut().expect("filled while an execution lasts");
+        let cell = view.cell(&Place::Slot(address, slot))?;
+        let read = view.read(cell, SLOT)?;
+        Ok(LoadedSlot { value: read.value, cell: Some(cell), seen: read.seen })
     }
 
     fn settled(&self) -> bool {
-        self.0.settled()
+        self.as_ref().is_some_and(View::settled)
+    }
+
+    fn depend(&mut self, fact: Fact) {
+        let view = self.as_mut().expect("filled while an execution lasts");
+        let cell = fact.cell.expect("everything read through a view has a cell");
+        if fact.assumed {
+            view.assume(cell, fact.field, fact.observation);
+        } else {
+            view.observe(cell, fact.field, fact.seen, fact.observation);
+        }
     }
 }

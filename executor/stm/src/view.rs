@@ -167,6 +167,27 @@ impl<'r, V: Vm + ?Sized> View<'r, V> {
         self.observations.push(Observed { cell, field, seen: 0, assumed: true, observation });
     }
 
+    /// Moves the view out, so that a machine can own it while it executes. What is left in its place sees the same values
+    /// and has observed nothing; put the original back before the execution ends.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let Self { vm, source, index, incarnation, settled, observations } = self;
+        let source = match source {
+            Source::Shared(Shared { memory, ended, pace }) => {
+                Source::Shared(Shared { memory, ended, pace: *pace })
+            }
+            Source::Plain(values) => Source::Plain(values),
+        };
+        Self {
+            vm,
+            source,
+            index: *index,
+            incarnation: *incarnation,
+            settled: *settled,
+            observations: std::mem::take(observations),
+        }
+    }
+
     /// Makes room for so many observations.
     pub fn reserve(&mut self, observations: usize) {
         self.observations.reserve_exact(observations);

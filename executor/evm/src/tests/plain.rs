@@ -1,8 +1,8 @@
 //! The independent oracle: a plain revm loop with revm's own database, instructions, handler and access-list builder.
 
 use super::world::{World, assert_same};
-use crate::rules::Rules;
 use crate::environment::{Environment, transaction_environment};
+use crate::rules::Rules;
 use crate::{Executed, Executor, MemoryState};
 use alloy_eip7928::BlockAccessIndex;
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
@@ -82,7 +82,7 @@ fn compare_with_plain_loop(world: &World, executed: &Executed) {
     for (transaction, receipt) in executed.transactions.iter().zip(&executed.receipts) {
         index += 1;
         let done = evm
-            .transact(transaction_environment(transaction))
+            .transact(transaction_environment(transaction, None))
             .expect("an included transaction is valid");
         cumulative += done.result.tx_gas_used();
         assert_eq!(receipt.cumulative_gas_used(), cumulative, "gas of transaction {}", index - 1);

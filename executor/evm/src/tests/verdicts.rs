@@ -198,8 +198,7 @@ fn an_access_list_that_is_not_the_rebuilt_one_makes_the_block_invalid() {
 fn a_chain_without_the_request_contracts_cannot_make_blocks() {
     let world = World::with_users(1);
     let empty: Arc<dyn StateReader> = Arc::new(crate::MemoryState::default());
-    let error =
-        Executor::new(1).build(&world.header, &[], &empty, &world.params).unwrap_err();
+    let error = Executor::new(1).build(&world.header, &[], &empty, &world.params).unwrap_err();
     assert!(error.is_verdict());
     assert!(error.to_string().contains("EIP-7002"), "{error}");
 }
@@ -231,12 +230,14 @@ fn a_failed_state_read_is_no_verdict() {
     for workers in [1, 4] {
         let executor = Executor::new(workers).with_min_parallel_transactions(2);
         let state: Arc<dyn StateReader> = Arc::new(Damaged(world.state.clone(), user(5)));
-        let error = executor.build(&world.header, &good(&world), &state, &world.params).unwrap_err();
+        let error =
+            executor.build(&world.header, &good(&world), &state, &world.params).unwrap_err();
         assert!(matches!(error, ExecutionError::State(_)), "{error}");
         assert!(!error.is_verdict());
         // The coinbase is read only to settle.
         let state: Arc<dyn StateReader> = Arc::new(Damaged(world.state.clone(), COINBASE));
-        let error = executor.build(&world.header, &good(&world), &state, &world.params).unwrap_err();
+        let error =
+            executor.build(&world.header, &good(&world), &state, &world.params).unwrap_err();
         assert!(matches!(error, ExecutionError::State(_)), "{error}");
     }
 }
@@ -268,8 +269,7 @@ fn a_read_that_only_a_speculative_run_makes_does_not_fail_the_block() {
     let state: Arc<dyn StateReader> = Arc::new(Damaged(world.state.clone(), victim));
     for workers in [1, 2, 8] {
         let executor = Executor::new(workers).with_min_parallel_transactions(2);
-        let built =
-            executor.build(&world.header, &candidates, &state, &world.params).unwrap();
+        let built = executor.build(&world.header, &candidates, &state, &world.params).unwrap();
         assert_eq!(built.transactions.len(), 12);
     }
 }

@@ -8,7 +8,7 @@ pub(crate) use boxcar::Vec as Arena;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 pub(crate) use std::hint::spin_loop;
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Looks that a worker without work takes before it sleeps.
 pub(crate) const SPINS: u32 = 200;
