@@ -27,7 +27,9 @@ pub struct RunProfile {
     pub wall_us: u64,
     /// Time spent in the commitment's root, in microseconds.
     pub root_us: u64,
-    /// Every incarnation that ran, in start order.
+    /// Executions that were discarded or blocked.
+    pub discarded: u64,
+    /// Every incarnation that ran, in start order; empty when they were not noted.
     pub incarnations: Vec<Incarnation>,
     /// Number of validations of a read set.
     pub validations: u64,
@@ -84,18 +86,17 @@ impl RunProfile {
             workers: 1,
             wall_us: 0,
             root_us: 0,
+            discarded: 0,
             incarnations: Vec::new(),
             validations: 0,
             fallback_at: None,
         }
     }
 
-    /// Executions beyond the first one of each transaction that settled.
+    /// Executions beyond the one of each transaction that settled.
     #[must_use]
-    pub fn reexecutions(&self) -> u64 {
-        let settled =
-            self.incarnations.iter().filter(|i| i.outcome == IncarnationOutcome::Settled).count();
-        (self.incarnations.len() - settled) as u64
+    pub const fn reexecutions(&self) -> u64 {
+        self.discarded
     }
 
     /// Time in settled incarnations over wall time: what parallel execution gained, estimated.

@@ -9,6 +9,7 @@ use revm::context::either::Either;
 use revm::context::transaction::{RecoveredAuthority, RecoveredAuthorization};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::cfg::GasId;
 use revm::primitives::hardfork::SpecId;
 use std::sync::{Arc, OnceLock};
 use weft_types::{Header, RecoveredTransaction};
@@ -28,6 +29,8 @@ impl Environment {
         cfg.max_blobs_per_tx = rules.blobs_per_transaction_max;
         cfg.blob_base_fee_update_fraction = Some(rules.blob_base_fee_update_fraction);
         if let Some(params) = &rules.gas_params {
+            // State gas (EIP-8037) is a lane of its own, which a table with such costs turns on.
+            cfg.enable_amsterdam_eip8037 = params.get(GasId::new_account_state_gas()) > 0;
             cfg.set_gas_params(params.clone());
         }
         let merged = rules.spec.is_enabled_in(SpecId::MERGE);

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use weft_stm::virtual_time::{Costs, run_interleaved};
 use weft_stm::{Options, Pool, run, run_sequential};
 use weft_types::block::transactions_root;
 use weft_types::header::{equal, equal_option};
@@ -41,6 +42,8 @@ pub struct Executor {
     pool: Pool,
     options: Options,
     codes: CodeCache,
+    /// Draws the schedule of every block.
+    seed: Option<u64>,
 }
 
 /// A candidate that did not become part of the block being built.
@@ -105,6 +108,17 @@ pub struct BlockInput<'a> {
     pub rules: &'a Rules,
 }
 
+/// The virtual time that a block takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Makespan {
+    /// From the first step to the last, in the unit of the costs.
+    pub total: u64,
+    /// Time that all workers together spent executing.
+    pub busy: u64,
+    /// Executions, those that were discarded included.
+    pub executions: u64,
+}
+
 /// How to execute a block. The results of all modes are equal, where the block is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode<'a> {
@@ -164,7 +178,49 @@ impl Executor {
             .unwrap_or_else(|_| Pool::new(1).expect("one worker needs no new thread"));
         let options =
             Options { min_parallel_transactions: MIN_PARALLEL_TRANSACTIONS, ..Options::default() };
-        Self { pool, options, codes: CodeCache::default() }
+        Self { pool, options, codes: CodeCache::default(), seed: None }
+    }
+
+    /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
+    /// steps in the same order. For tests: only one worker moves at a time.
+    #[must_use]
+    pub fn with_drawn_schedule(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The time that a block would take on so many workers if executions cost what `costs` says and everything else
+    /// nothing, re-executions included. Deterministic; see [`weft_stm::virtual_time`].
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn makespan(
+        &self,
+        block: &BlockInput<'_>,
+        state: &Arc<dyn StateReader>,
+        workers: usize,
+        costs: &dyn Costs,
+    ) -> Result<Makespan, ExecutionError> {
+        let environment = Environment::new(block.header, block.rules);
+        let base = Base::new(&**state, block.header, &self.codes);
+        let mut before = Phase::new(&environment, block, Ledger::new(&base));
+        before.before_transactions()?;
+        base.set_before_transactions(before.ledger.values().clone());
+        let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING);
+        let admission =
+            Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
+        let mut settler = Settler::new(admission, false);
+        let options = Options { workers, incarnations: false, ..self.options };
+        let result = weft_stm::virtual_time::makespan(&vm, &mut settler, &options, costs);
+        if let Some(failure) = settler.admission.failure.take() {
+            return Err(failure);
+        }
+        let found = result?;
+        Ok(Makespan {
+            total: found.total,
+            busy: found.busy,
+            executions: found.report.executions,
+        })
     }
 
     /// Sets below how many transactions a block runs sequentially. The result does not depend on it.
@@ -292,7 +348,13 @@ impl Executor {
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
         let mut settler = Settler::new(admission, products.access_record);
         let options = Options { incarnations: products.incarnations, ..self.options };
-        let result = run(&self.pool, &vm, &mut settler, &options);
+        let result = match self.seed {
+            None => run(&self.pool, &vm, &mut settler, &options),
+            Some(seed) => {
+                let options = Options { workers: self.pool.workers(), ..options };
+                run_interleaved(&vm, &mut settler, &options, seed).result
+            }
+        };
         if let Some(failure) = settler.admission.failure.take() {
             return Err(failure);
         }

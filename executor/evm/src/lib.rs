@@ -72,8 +72,9 @@ mod vm;
 
 pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};
 pub use error::{CallError, ExecutionError};
-pub use executor::{BlockInput, Executed, Executor, Mode, Products, Skipped};
+pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};
 pub use memory::MemoryState;
 pub use revm::context_interface::cfg::{GasId, GasParams};
 pub use revm::primitives::hardfork::SpecId;
 pub use rules::Rules;
+pub use weft_stm::virtual_time::Costs;

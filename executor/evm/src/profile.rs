@@ -40,6 +40,7 @@ pub(crate) fn profile_of(report: &Report<Location>, included: &[u32]) -> RunProf
         workers: report.workers,
         wall_us: report.wall_us,
         root_us: 0,
+        discarded: report.executions.saturating_sub(u64::from(report.settled)),
         incarnations,
         validations: report.validations,
         fallback_at: report
