@@ -319,10 +319,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
                 logs.push(log);
             }
         }
-        debug_assert!(
-            memory.is_settled(count(settled.len())),
-            "no speculative write outlives the run"
-        );
+        debug_assert!(memory.is_settled(&settled), "no speculative write outlives the run");
         let name = |cell, field| vm.location(memory.key(cell), field);
         let report = Report {
             transactions: vm.transactions(),

@@ -272,8 +272,9 @@ impl<V: Vm + ?Sized> Memory<V> {
         })
     }
 
-    /// Whether there is no estimate left, and no write of a transaction from `settled` on (hazard 32).
-    pub(crate) fn is_settled(&self, settled: u32) -> bool {
+    /// Whether all writes are those of the incarnations that `settled` names, and none is an estimate (hazard 32).
+    /// `settled[i]` is the incarnation of transaction `i` that settled, and whether it was skipped.
+    pub(crate) fn is_settled(&self, settled: &[(u32, bool)]) -> bool {
         self.cells.iter().all(|(_, cell)| cell.inner.lock().is_settled(settled))
     }
 
@@ -318,6 +319,12 @@ impl<V: Vm + ?Sized> Cell<V> {
 }
 
 impl<V: Vm + ?Sized> Reading<'_, V> {
+    /// The base of a cell that nobody has written to, and the change counts.
+    pub(crate) fn unwritten(&self) -> Option<(&V::Base, [u32; FIELDS_MAX])> {
+        let counts = || self.cell.changes.each_ref().map(|count| count.load(Ordering::Relaxed));
+        self.inner.chains.is_empty().then(|| (&self.cell.base, counts()))
+    }
+
     /// The value of a field.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::memory::{CellId, Memory, Reading};
 use crate::pace::{Pace, Step};
 use crate::sequential::Plain;
 use crate::sync::{AtomicBool, Ordering};
-use crate::vm::{Field, Stop, Vm};
+use crate::vm::{FIELDS_MAX, Field, Stop, Vm};
 
 /// The values that one incarnation sees: the block up to, and without, its own transaction.
 pub struct View<'r, V: Vm + ?Sized> {
@@ -258,6 +258,17 @@ impl<V: Vm + ?Sized> Fields<'_, V> {
             Self::Plain(vm, values, cell) => {
                 Read { value: values.value(*vm, *cell, field), seen: 0, pending: None }
             }
+        }
+    }
+}
+
+impl<V: Vm + ?Sized> Fields<'_, V> {
+    /// The cell as it was before the block, where nobody has written to it, and which states of the fields these are.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<(&V::Base, [u32; FIELDS_MAX])> {
+        match self {
+            Self::Shared(reading) => reading.unwritten(),
+            Self::Plain(..) => None,
         }
     }
 }

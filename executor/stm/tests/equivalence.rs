@@ -24,7 +24,7 @@ fn pool(workers: usize) -> &'static Pool {
 fn expect_equal(block: &Toy, options: &Options, what: &str) {
     let mut ledger = Ledger::new(block);
     let result = run(pool(options.workers), block, &mut ledger, options);
-    expect_same(block, (&result, &ledger), what);
+    expect_same(block, (&result, &ledger), options.max_incarnations, what);
 }
 
 fn property(shape: Shape, transactions: u64) {

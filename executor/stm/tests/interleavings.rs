@@ -40,7 +40,7 @@ fn try_one(shape: Shape, seed: u64) -> Decisions {
         block.programs().len(),
         options.workers
     );
-    expect_same(&block, (&interleaved.result, &ledger), &what);
+    expect_same(&block, (&interleaved.result, &ledger), options.max_incarnations, &what);
     interleaved.decisions
 }
 

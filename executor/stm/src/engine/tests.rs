@@ -9,6 +9,7 @@ use crate::vm::Write;
 use crate::{Settled, Verdict, run_sequential};
 
 mod failing;
+mod hazards;
 mod reading;
 mod settling;
 
@@ -38,12 +39,15 @@ impl Vm for Script {
     type Output = i64;
     type Fatal = Unreadable;
     type Location = &'static str;
-    type Worker<'r> = ();
+    /// Whether an execution is under way, or was when it panicked.
+    type Worker<'r> = bool;
 
     fn transactions(&self) -> u32 {
         count(self.bodies.len())
     }
-    fn worker(&self) {}
+    fn worker(&self) -> bool {
+        false
+    }
     fn base(&self, key: &&'static str) -> Result<i64, Unreadable> {
         if *key == "unreadable" { Err(Unreadable(key)) } else { Ok(0) }
     }
@@ -59,8 +63,12 @@ impl Vm for Script {
     fn holds(&self, observation: &Range, value: &i64) -> bool {
         observation.contains(value)
     }
-    fn execute<'r>(&'r self, (): &mut (), view: &mut View<'r, Self>) -> Executed {
-        (self.bodies[view.index() as usize])(view)
+    fn execute<'r>(&'r self, under_way: &mut bool, view: &mut View<'r, Self>) -> Executed {
+        assert!(!*under_way, "the machine was left in the middle of an execution");
+        *under_way = true;
+        let executed = (self.bodies[view.index() as usize])(view);
+        *under_way = false;
+        executed
     }
 }
 

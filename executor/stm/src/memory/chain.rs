@@ -146,10 +146,13 @@ impl<V: Vm + ?Sized> Inner<V> {
         stale.extend(concerned.map(|reader| (reader.index, cell, field)));
     }
 
-    /// Whether all writes are those of transactions below `settled`, and none is an estimate.
-    pub(super) fn is_settled(&self, settled: u32) -> bool {
+    /// Whether all writes are those of the incarnations that `settled` names, and none is an estimate.
+    pub(super) fn is_settled(&self, settled: &[(u32, bool)]) -> bool {
         let mut entries = self.chains.iter().flat_map(|chain| &chain.entries);
-        entries.all(|entry| entry.index < settled && !entry.estimate)
+        entries.all(|entry| {
+            !entry.estimate
+                && settled.get(entry.index as usize) == Some(&(entry.incarnation, false))
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use crate::toy::{Seen, Toy};
 const X: u64 = 1;
 /// The field of `X` in its cell.
 const FIELD: Field = 1;
+/// Three transactions, all settled at first try.
+const SETTLED: [(u32, bool); 3] = [(0, false); 3];
 
 /// Memory and a machine whose register `X` starts at 0, and the cell of `X`.
 fn memory() -> (Memory<Toy>, Toy, CellId) {
@@ -91,7 +93,7 @@ fn an_estimate_blocks_higher_readers_only_and_only_above_the_last_set() {
     assert_eq!(read(&memory, &vm, cell, 3).unwrap_err(), blocked(2, Until::Executed));
     publish(&memory, cell, (4, 0), Write::Set(1));
     assert_eq!(value(&memory, &vm, cell, 5), 1);
-    assert!(!memory.is_settled(100));
+    assert!(!memory.is_settled(&SETTLED));
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn every_change_below_a_reader_reports_it_and_no_other() {
     let mut stale = Vec::new();
     memory.discard(6, &[put(cell, Write::Set(8))], &mut stale);
     assert_eq!(readers(stale), [9]);
-    assert!(memory.is_settled(100));
+    assert!(memory.is_settled(&[]));
 }
 
 #[test]
@@ -144,13 +146,49 @@ fn a_delta_that_takes_the_value_below_it_out_of_range_is_named() {
 }
 
 #[test]
-fn memory_counts_as_settled_only_without_estimates_and_without_writes_from_above() {
+fn hazard_32_memory_counts_as_settled_only_with_the_settled_incarnations_and_no_estimate() {
     let (memory, _, cell) = memory();
     publish(&memory, cell, (2, 0), Write::Set(6));
-    assert!(memory.is_settled(3));
-    assert!(!memory.is_settled(2), "transaction 2 is not settled");
+    assert!(memory.is_settled(&SETTLED));
+    assert!(!memory.is_settled(&SETTLED[..2]), "transaction 2 is not settled");
+    assert!(!memory.is_settled(&[(0, false), (0, false), (1, false)]), "another incarnation is");
+    assert!(!memory.is_settled(&[(0, false), (0, false), (0, true)]), "it was skipped");
     memory.mark_estimates(2, &[put(cell, Write::Set(6))]);
-    assert!(!memory.is_settled(3), "an estimate is left");
+    assert!(!memory.is_settled(&SETTLED), "an estimate is left");
+}
+
+/// A reader and the validator use one function: what is read holds at once, whatever the memory looks like.
+#[test]
+fn hazard_17_whatever_is_read_is_valid_until_something_changes() {
+    let (memory, vm, cell) = memory();
+    let mut generator = crate::toy::Generator::new(11);
+    let mut read_and_valid = 0;
+    for incarnation in 0..2000 {
+        let index = u32::try_from(generator.below(12)).unwrap();
+        let now = [put(cell, Write::Add(i128::from(generator.below(5)) - 2))];
+        match generator.below(4) {
+            0 => memory.mark_estimates(index, &now),
+            1 => memory.discard(index, &now, &mut Vec::new()),
+            kind => {
+                let write =
+                    if kind == 2 { [put(cell, Write::Set(generator.below(4)))] } else { now };
+                memory.publish((index, incarnation), &write, &[], false, &mut Vec::new());
+            }
+        }
+        for reader in 0..13 {
+            let Ok(read) = read(&memory, &vm, cell, reader) else { continue };
+            for seen in [read.seen, NEVER] {
+                for observation in [Seen::Exactly(read.value), Seen::AtLeast(read.value)] {
+                    let mut observed = [Observed { seen, ..observed(cell, observation) }];
+                    assert_eq!(memory.register(&vm, reader, &mut observed), None);
+                    let [observed] = observed;
+                    assert!(matches!(memory.check(&vm, &observed, reader), Finding::Holds { .. }));
+                }
+            }
+            read_and_valid += 1;
+        }
+    }
+    assert!(read_and_valid > 5000, "{read_and_valid}");
 }
 
 #[test]

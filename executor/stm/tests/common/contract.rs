@@ -40,6 +40,7 @@ fn ending(result: Result<&Report<u64>, &RunError<ToyFailure>>) -> String {
 pub fn expect_same(
     block: &Toy,
     (result, ledger): (&Result<Run<'_, Toy>, RunError<ToyFailure>>, &Ledger),
+    max_incarnations: u32,
     what: &str,
 ) {
     let mut expected = Ledger::new(block);
@@ -47,7 +48,10 @@ pub fn expect_same(
     let end = ending(result.as_ref().map(|(report, _)| report));
     assert_eq!(end, ending(oracle.as_ref()), "{what}: the runs end differently\n{block:#?}");
     assert_eq!(ledger, &expected, "{what}: the settler saw something else\n{block:#?}");
-    if let Ok((_, versions)) = result {
+    if let Ok((report, versions)) = result {
+        let executions =
+            u64::from(max_incarnations.saturating_add(1)) * block.programs().len() as u64;
+        assert!(report.executions <= executions, "{what}: {} executions", report.executions);
         let left = histories(versions);
         assert_eq!(left, expected.histories, "{what}: other values are left behind\n{block:#?}");
     }
