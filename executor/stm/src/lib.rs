@@ -40,23 +40,38 @@
 //!
 //! # Hazards
 //!
-//! What went wrong in engines of this kind, and what answers it here:
+//! What went wrong in engines of this kind, by the numbers of the project's list, what answers it here, and the test that
+//! fails without the answer:
 //!
-//! | hazard | answer |
-//! |---|---|
-//! | a reader and the validator disagree, the transaction runs for ever | one `resolve` for both; executions are bounded |
-//! | a write that is removed, or made again, goes unnoticed | both count as changes; and the check before settling |
-//! | estimates or aborted writes are left behind | the run asserts that no speculative write remains |
-//! | status and incarnation are read torn | one lock holds both, with the result |
-//! | a transaction is woken twice, or before its writer has left estimates | one parent each; marked before the lock is free |
-//! | the end is guessed from counters, and an update is lost | the run ends when the settled prefix is the block |
-//! | a speculative error becomes a verdict | failures wait, like results, for the check before settling |
-//! | a panic leaves the others waiting | caught around each execution, and around each worker |
-//! | a value is taken from the moving frontier | the base is immutable; folding changes no higher read |
-//! | a hash collision joins two locations | full locations are compared; the seed is random |
-//! | deltas pass through a negative sum | folded in block order; one that does not fit blocks its reader |
-//! | the fee recipient makes a chain of all transactions | fees are deltas, and observe nothing |
-//! | waiting workers burn all cores | a short bounded spin, then sleep |
+//! | | hazard | answer | test |
+//! |---|---|---|---|
+//! | 6 | a second write goes unnoticed because it has the version of the first | what readers compare is a count that rises with every change, not a version | `memory::tests::equal_change_counts_mean_equal_values_for_every_reader` |
+//! | 8 | a wait for a predecessor that never comes right (a gap in the nonces, missing funds) | assumptions are checked before settling; executions are bounded | `hazard_08_a_nonce_gap_or_an_unfunded_sender_at_any_place_ends_within_the_bound` |
+//! | 1-6 | the fee recipient makes a chain of all transactions | fees are deltas, and observe nothing | `fees_as_deltas_cause_no_execution_twice`, `a_reader_of_deltas_sees_their_exact_sum` |
+//! | 13 | deltas pass through a negative sum | folded in block order; one that does not fit blocks its reader | `deltas_fold_in_block_order_through_a_value_that_is_never_negative` |
+//! | 17 | a reader and the validator disagree, the transaction runs for ever | one `resolve` for both; executions are bounded | `hazard_17_whatever_is_read_is_valid_until_something_changes` |
+//! | 31 | a write that is removed, or made again, goes unnoticed | both count as changes; and the check before settling | `every_change_below_a_reader_reports_it_and_no_other` |
+//! | 32 | estimates, or writes of an aborted incarnation, are left behind | every run asserts that what it leaves was written by the incarnations that settled | `hazard_32_memory_counts_as_settled_only_with_the_settled_incarnations_and_no_estimate` |
+//! | 33 | status and incarnation are read torn | one lock holds both, with the result | `models::whole_engine` |
+//! | 34 | an order weaker than needed, harmless on one kind of processor only | each weak order names its pair | `models::lock_free` |
+//! | 35 | a transaction is woken twice, or before its writer has left estimates | one parent each; estimates are marked before the lock is free | `a_reader_that_meets_an_estimate_waits_for_its_writer`, `tests/interleavings.rs` |
+//! | 36 | the end is guessed from counters, and an update is lost | the run ends when the settled prefix is the block | `models::lock_free::whoever_has_the_role_sees_every_request_and_what_the_owner_before_did` |
+//! | 37 | a validated transaction settles although a lower one changed since | the check before settling, with everything below settled | `tests/interleavings.rs`, `the_check_without_a_lock_sees_every_write_that_settled_before` |
+//! | 38 | a pooled buffer has two owners | buffers are owned, by a worker or by a slot | the compiler |
+//! | 39 | reads of one incarnation contradict each other | each answer that is used is observed; contradictions cannot all hold | `hazard_39_answers_that_contradict_each_other_are_read_again` |
+//! | 40 | a value is taken from the moving frontier | the base is immutable and asked for once; settling moves nothing | `hazard_40_the_base_does_not_move_under_its_readers` |
+//! | 41 | a hash collision joins two locations, or slows all of them | full keys are compared; the seed is random | `hazard_41_keys_that_collide_in_every_hash_stay_apart` |
+//! | 42 | the order of a map decides a result | writes and observations keep the order of the machine; there is no iteration over the map | `tests/equivalence.rs` compares both, in order |
+//! | 43 | a speculative error becomes a verdict | failures wait, like results, for the check before settling | `a_speculative_failure_is_no_verdict`, `a_speculative_failure_that_observed_nothing_is_tried_again` |
+//! | 44 | a panic leaves the others waiting | caught around each execution, and around each worker | `hazard_44_a_panic_at_any_task_ends_the_run_or_is_tried_again`, `a_settler_that_panics_surfaces_and_nobody_hangs` |
+//! | 45 | a cancelled run leaves workers behind | a run returns when all its workers have | `no_thread_outlives_its_pool_however_the_run_ended` |
+//! | 46 | a run on wrong values costs much more than the right one | a run that has ended cancels; executions are bounded | `stop_ends_the_run_at_once_and_cancels_what_still_executes`, `a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run` |
+//! | 47 | a failed read where the block never reads poisons it | as 43 | `a_snapshot_that_fails_where_the_block_never_reads_does_not_matter` |
+//! | 48 | a machine that panicked is used again | it is thrown away | `hazard_48_a_machine_that_panicked_is_thrown_away` |
+//! | 50 | the guard against endless repetition is an error | it is a fallback: the rest runs in order | `a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run` |
+//! | 51-53 | counters that the block shares are taken in parallel | they belong to the settler, which sees one transaction after the other | `tests/equivalence.rs` |
+//! | 52 | an invalid transaction in the middle | the settler skips it or stops there, on the settled prefix | `skipped_writes_vanish_and_their_readers_run_again`, `stop_outweighs_a_fallback_at_the_same_moment` |
+//! | B9 | waiting workers burn all cores | a short bounded spin, then sleep; nobody looks out for longer than asked | `a_pool_without_work_uses_no_processor_time`, `never_more_threads_look_out_than_cores_are_free` |
 //!
 //! # Models
 //!
