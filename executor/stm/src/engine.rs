@@ -33,8 +33,10 @@ use crate::view::{Blocked, Observed, Shared, Until, View};
 use crate::vm::{Execution, Field, Put, Stop, Vm};
 
 mod settling;
+mod throttle;
 
-use settling::{Settler, Throttle};
+use settling::Settler;
+use throttle::Throttle;
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
@@ -48,8 +50,9 @@ pub struct Options {
     pub oversubscribe: bool,
     /// Executions that one transaction may take, at least 1. When one needs more, the rest of the block runs in order.
     pub max_incarnations: u32,
-    /// After every so many settled transactions: if there were at least half as many re-executions, the next transactions
-    /// are left to one worker, because they are mostly a chain; how many grows while it stays so. 0 never does.
+    /// After every so many settled transactions: if nearly all workers but one, or three quarters of many, were busy with
+    /// what had to be repeated, the next transactions are left to fewer; to how many of them grows while it stays so. 0
+    /// never does.
     pub conflict_sample: u32,
     /// Blocks with fewer transactions run in order.
     pub min_parallel_transactions: u32,
@@ -101,7 +104,7 @@ pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     if let Some(reason) = reason {
         return whole_in_order(vm, settle, options, (started, reason));
     }
-    let engine = Engine::new(vm, settle, options);
+    let engine = Engine::new(vm, settle, options, workers);
     let logs = Mutex::new(Vec::with_capacity(workers));
     pool.on_each(workers, |worker| {
         let log = engine.work(Log::new(started, worker, options.incarnations), worker, None);
@@ -122,7 +125,7 @@ pub(crate) fn run_on_threads<'v, V: Vm, S: Settle<V> + Send>(
     if options.workers <= 1 || vm.transactions() == 0 {
         return whole_in_order(vm, settle, options, (started, Reason::OneWorker));
     }
-    let engine = Engine::new(vm, settle, options);
+    let engine = Engine::new(vm, settle, options, options.workers);
     let logs = Mutex::new(Vec::with_capacity(options.workers));
     on_threads(count(options.workers), |worker| {
         let log = Log::new(started, worker, options.incarnations);
@@ -274,7 +277,7 @@ impl<V: Vm> Slot<V> {
 }
 
 impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
-    fn new(vm: &'v V, settle: &'s mut S, options: &Options) -> Self {
+    fn new(vm: &'v V, settle: &'s mut S, options: &Options, workers: usize) -> Self {
         let transactions = vm.transactions();
         Self {
             vm,
@@ -286,7 +289,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
             settler: Mutex::new(Settler {
                 settle,
                 settled: Vec::with_capacity(transactions as usize),
-                throttle: Throttle::new(options.conflict_sample),
+                throttle: Throttle::new(options.conflict_sample, count(workers)),
             }),
             end: Mutex::new(None),
             max_incarnations: options.max_incarnations.max(1),

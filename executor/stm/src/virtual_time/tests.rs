@@ -174,10 +174,10 @@ fn a_chain_between_independent_parts_is_left_to_one_worker_and_the_rest_is_not()
     let (free, throttled) = (run(0), run(16));
     let wasted = |made: &Makespan<Register>| made.report.re_executions;
     assert!(wasted(&free) > 3000, "{}", wasted(&free));
-    assert!(wasted(&throttled) < 900, "{}", wasted(&throttled));
+    assert!(wasted(&throttled) < 1200, "{}", wasted(&throttled));
     let alone = 10 * graph.len() as u64;
-    assert!(throttled.total < alone / 3, "{} of {alone}", throttled.total);
-    assert!(throttled.total < free.total * 13 / 10, "{} against {}", throttled.total, free.total);
+    assert!(throttled.total < alone * 3 / 10, "{} of {alone}", throttled.total);
+    assert!(throttled.total < free.total * 21 / 20, "{} against {}", throttled.total, free.total);
 }
 
 #[test]
