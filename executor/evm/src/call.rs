@@ -280,7 +280,7 @@ impl<'r> Simulation<'r> {
         let base = Base::new(self.state, self.header, &codes);
         let ledger = Ledger::new(&base);
         let mut tracker = Tracker::new(&base, self.environment.cfg.spec);
-        tracker.begin(&ledger, None);
+        tracker.begin(ledger.view(), None);
         let mut machine = revm::Context::mainnet()
             .with_cfg(self.environment.cfg.clone())
             .with_block(self.environment.block.clone())

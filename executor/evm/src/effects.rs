@@ -1,7 +1,8 @@
 //! From the machine's journal to what a transaction read, changed and touched.
 
+use crate::error::Failure;
 use crate::place::{BALANCE, CODE, Fields, LIFE, Life, NONCE, Place, SLOT};
-use crate::tracker::{Fact, Source, Tracked, TrackedSlot, Tracker};
+use crate::tracker::{Changed, Fact, Source, Tracked, TrackedSlot, Tracker};
 use crate::value::{Change, Delta, Observation, Value};
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
@@ -11,7 +12,7 @@ use revm::context::{BlockEnv, TxEnv};
 use revm::context_interface::Transaction;
 use revm::primitives::hardfork::SpecId;
 use revm::state::{Account, EvmState};
-use weft_stm::{Blocked, CellId, Field};
+use weft_stm::{Blocked, CellId, Field, Stop};
 use weft_types::Location;
 
 /// What an executed transaction did.
@@ -28,14 +29,12 @@ pub(crate) struct Effects {
     /// Locations that its result depends on, ascending, once each; with a number where it needed only "at least". Only if
     /// wanted.
     pub(crate) reads: Vec<(Location, Option<U256>)>,
-    /// The locations in `changes`, in the same order. Only if reads are wanted.
+    /// The locations that it changed, in the order in which the source was told. Only if reads are wanted.
     pub(crate) named: Vec<Location>,
     /// The engine's cells that it accessed in the sense of EIP-7928. Only if wanted.
     pub(crate) cells: Vec<CellId>,
     /// What it accessed without a cell being needed to execute it. Only if wanted.
     pub(crate) loose: Vec<Place>,
-    /// Locations that it changed, once each, cell by cell.
-    pub(crate) changes: Vec<Changed>,
     /// Accounts that it accessed in the sense of EIP-7928, ascending, each with the slots accessed, ascending. Only if
     /// wanted.
     pub(crate) accesses: Vec<(Address, Vec<U256>)>,
@@ -43,27 +42,22 @@ pub(crate) struct Effects {
     pub(crate) codes: Vec<(B256, Bytecode)>,
 }
 
-/// One changed location.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Changed {
-    /// Where the engine keeps it; `None` where the execution did not load it, or for a source without an engine.
-    pub(crate) cell: Option<CellId>,
-    pub(crate) place: Place,
-    pub(crate) field: Field,
-    pub(crate) change: Change,
-}
-
 /// Which parts of [`Effects`] somebody needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
+    /// What executions depend on, even where it is beyond doubt.
+    pub(crate) facts: bool,
     pub(crate) reads: bool,
     pub(crate) accesses: bool,
     pub(crate) cells: bool,
+    /// What was accessed without being read through the source.
+    pub(crate) loose: bool,
 }
 
 impl Wanted {
     /// None of them.
-    pub(crate) const NOTHING: Self = Self { reads: false, accesses: false, cells: false };
+    pub(crate) const NOTHING: Self =
+        Self { facts: false, reads: false, accesses: false, cells: false, loose: false };
 }
 
 /// What surrounds an execution.
@@ -84,35 +78,39 @@ const BALANCE_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
 const CREDIT_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 16]);
 
 /// Collects what one execution leaves behind.
-struct Collector<'e> {
+struct Collector<'e, S> {
     around: Surroundings<'e>,
-    facts: Vec<Fact>,
-    reads: Vec<(Location, Option<U256>)>,
+    source: &'e mut S,
+    /// Somebody asks for facts.
+    facts: bool,
     effects: Effects,
-    /// The result rests on a guess.
-    pending: Option<Blocked>,
+    /// Why there is no result: it rests on a guess, or the source failed.
+    stop: Option<Stop<Failure>>,
     creates: bool,
 }
 
-/// Sums up an execution that ran to its end, and hands what it depends on to the source.
+/// Sums up an execution that ran to its end, and hands what it depends on and what it changed to the source.
 ///
 /// # Errors
-/// Whom to wait for, when the result depends on a value that was only a guess.
+/// Whom to wait for, when the result depends on a value that was only a guess; or a failure of the source.
 pub(crate) fn collect<S: Source>(
     tracker: &mut Tracker<'_, S>,
     state: &EvmState,
     result: ExecutionResult,
     around: Surroundings<'_>,
-) -> Result<Effects, Blocked> {
+) -> Result<Effects, Stop<Failure>> {
     let transaction = around.transaction.map(|(transaction, _)| transaction);
     let creates = transaction.is_some_and(|transaction| transaction.kind.is_create());
     if let Some(transaction) = transaction {
         note_validation(&mut tracker.accounts, transaction);
     }
+    let Tracker { source, accounts, slots, creates: tried, fee, .. } = tracker;
+    let source = source.as_mut().expect("an execution has begun");
+    let facts = source.wants_facts() || around.wanted.reads;
     let mut collector = Collector {
         around,
-        facts: Vec::with_capacity(2 * state.len() + tracker.slots.len()),
-        reads: Vec::new(),
+        facts,
+        source,
         effects: Effects {
             gas_used: result.tx_gas_used(),
             success: result.is_success(),
@@ -122,34 +120,28 @@ pub(crate) fn collect<S: Source>(
             named: Vec::new(),
             cells: Vec::new(),
             loose: Vec::new(),
-            changes: Vec::with_capacity(2 * state.len() + 1),
             accesses: Vec::new(),
             codes: Vec::new(),
         },
-        pending: None,
-        creates: tracker.creates || creates,
+        stop: None,
+        creates: *tried || creates,
     };
     for (address, account) in state {
-        let tracked =
-            tracker.accounts.get(address).expect("the machine loads accounts from the tracker");
+        let tracked = accounts.get(address).expect("the machine loads accounts from the tracker");
         collector.account(*address, account, tracked);
     }
-    collector.slots(tracker, state);
+    collector.slots(slots, accounts, state);
     if let Some((_, block)) = around.transaction
         && !state.contains_key(&block.beneficiary)
     {
-        collector.fee(block.beneficiary, tracker.fee);
+        collector.fee(block.beneficiary, *fee);
     }
-    let Collector { facts, mut reads, mut effects, pending, .. } = collector;
-    if let Some(blocked) = pending {
-        return Err(blocked);
+    let Collector { mut effects, stop, .. } = collector;
+    if let Some(stop) = stop {
+        return Err(stop);
     }
-    for fact in facts {
-        tracker.source().depend(fact);
-    }
-    reads.sort_unstable();
-    reads.dedup_by_key(|(location, _)| *location);
-    effects.reads = reads;
+    effects.reads.sort_unstable();
+    effects.reads.dedup_by_key(|(location, _)| *location);
     effects.accesses.sort_unstable_by_key(|(address, _)| *address);
     if around.transaction.is_none() {
         effects.output = result.output().cloned().unwrap_or_default();
@@ -160,15 +152,17 @@ pub(crate) fn collect<S: Source>(
 
 /// What an invalid transaction depends on: everything that was read to judge it.
 pub(crate) fn depend_on_all<S: Source>(tracker: &mut Tracker<'_, S>) -> Option<Blocked> {
-    let mut facts = Vec::new();
+    let Tracker { source, accounts, .. } = tracker;
+    let source = source.as_mut().expect("an execution has begun");
     let mut pending = None;
-    for tracked in tracker.accounts.values().filter(|tracked| tracked.loaded) {
-        facts.extend([tracked.exactly(BALANCE), tracked.exactly(CODE), tracked.life()]);
-        facts.push(Fact { assumed: tracked.nonce_assumed, ..tracked.exactly(NONCE) });
+    for (address, tracked) in accounts.iter().filter(|(_, tracked)| tracked.loaded) {
+        let place = Place::Account(*address);
+        source.depend(&place, tracked.exactly(BALANCE));
+        source.depend(&place, tracked.exactly(CODE));
+        source.depend(&place, tracked.life());
+        let nonce = Fact { assumed: tracked.nonce_assumed, ..tracked.exactly(NONCE) };
+        source.depend(&place, nonce);
         pending = pending.or(tracked.pending);
-    }
-    for fact in facts {
-        tracker.source().depend(fact);
     }
     pending
 }
@@ -191,23 +185,28 @@ fn note_validation(accounts: &mut AddressMap<Tracked>, transaction: &TxEnv) {
     }
 }
 
-impl Collector<'_> {
+impl<S: Source> Collector<'_, S> {
     fn depend(&mut self, place: Place, fact: Fact) {
+        if !self.facts {
+            return;
+        }
         if self.around.wanted.reads {
             let least = match fact.observation {
                 Observation::Exactly(_) => None,
                 Observation::AtLeast(least) => Some(least),
             };
-            self.reads.push((place.location(fact.field), least));
+            self.effects.reads.push((place.location(fact.field), least));
         }
-        self.facts.push(fact);
+        self.source.depend(&place, fact);
     }
 
     fn change(&mut self, place: Place, field: Field, cell: Option<CellId>, change: Change) {
         if self.around.wanted.reads {
             self.effects.named.push(place.location(field));
         }
-        self.effects.changes.push(Changed { cell, place, field, change });
+        if let Err(stop) = self.source.change(Changed { cell, place, field, change }) {
+            self.stop = Some(stop);
+        }
     }
 
     /// What one account contributes, without its slots.
@@ -281,7 +280,9 @@ impl Collector<'_> {
         let huge =
             matches!(delta, Some(Delta::Credit(by)) if by >= CREDIT_MAX || before >= BALANCE_MAX);
         if tracked.balance || destroyed || huge || (emptiness && !shows) {
-            self.pending = self.pending.or(tracked.pending);
+            if let Some(blocked) = tracked.pending {
+                self.stop = Some(Stop::Blocked(blocked));
+            }
             self.depend(place, tracked.exactly(BALANCE));
             if balance != before {
                 self.change(place, BALANCE, tracked.cell, Change::Set(Value::Balance(balance)));
@@ -328,11 +329,11 @@ impl Collector<'_> {
     }
 
     /// The slots that were read and those that changed. A slot of an account that the transaction created is never read.
-    fn slots<S: Source>(&mut self, tracker: &Tracker<'_, S>, state: &EvmState) {
+    fn slots(&mut self, reads: &[TrackedSlot], accounts: &AddressMap<Tracked>, state: &EvmState) {
         if self.around.wanted.cells {
-            self.effects.cells.extend(tracker.slots.iter().filter_map(|read| read.cell));
+            self.effects.cells.extend(reads.iter().filter_map(|read| read.cell));
         }
-        for read in &tracker.slots {
+        for read in reads {
             let place = Place::Slot(read.address, read.slot);
             let observation = Observation::Exactly(read.value);
             let (cell, seen) = (read.cell, read.seen);
@@ -340,39 +341,40 @@ impl Collector<'_> {
             let Some(account) = state.get(&read.address) else { continue };
             let Some(slot) = account.storage.get(&read.slot) else { continue };
             if !account.is_selfdestructed() && slot.present_value != slot.original_value {
-                self.slot(place, read.cell, slot.present_value, &tracker.accounts[&read.address]);
+                self.slot(place, read.cell, slot.present_value, &accounts[&read.address]);
             }
         }
         // Slots of an account that the transaction created, even in a frame that was reverted, are not read from anywhere.
         let held: usize = state.values().map(|account| account.storage.len()).sum();
-        if held == tracker.slots.len() {
+        if held == reads.len() {
             return;
         }
         for (address, account) in state {
             if !account.storage.is_empty() {
-                self.created_slots(*address, account, tracker);
+                self.created_slots(*address, account, reads, &accounts[address]);
             }
         }
     }
 
-    fn created_slots<S: Source>(
+    fn created_slots(
         &mut self,
         address: Address,
         account: &Account,
-        tracker: &Tracker<'_, S>,
+        reads: &[TrackedSlot],
+        owner: &Tracked,
     ) {
         let owned = |read: &&TrackedSlot| read.address == address;
-        let read: Vec<U256> = tracker.slots.iter().filter(owned).map(|read| read.slot).collect();
+        let read: Vec<U256> = reads.iter().filter(owned).map(|read| read.slot).collect();
         for (key, slot) in &account.storage {
             if read.contains(key) {
                 continue;
             }
             let place = Place::Slot(address, *key);
-            if self.around.wanted.cells {
+            if self.around.wanted.cells || self.around.wanted.loose {
                 self.effects.loose.push(place);
             }
             if !account.is_selfdestructed() && slot.present_value != slot.original_value {
-                self.slot(place, None, slot.present_value, &tracker.accounts[&address]);
+                self.slot(place, None, slot.present_value, owner);
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::effects::Wanted;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::{Below, Ledger};
+use crate::listed::{Listed, describe};
 use crate::oracle::{Oracle, net_change};
 use crate::products::{Ingredients, Settled, each};
 use crate::profile::profile_of;
@@ -12,7 +13,9 @@ use crate::rules::Rules;
 use crate::settle::{Admission, Outcome, Policy, Settler, Trace};
 use crate::system::{self, Phase};
 use crate::value::Value;
+use crate::verification::{ListedValues, Verdict, Verification};
 use crate::vm::BlockVm;
+use alloy_eip7928::AccountChanges;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
@@ -20,14 +23,15 @@ use rayon::prelude::*;
 use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use weft_stm::virtual_time::{Costs, run_interleaved};
 use weft_stm::{Options, Pool, run, run_sequential};
 use weft_types::block::transactions_root;
 use weft_types::header::{equal, equal_option};
 use weft_types::receipt::{logs_bloom, receipts_root};
 use weft_types::{
-    AccessRecord, Block, ChainParams, Header, Location, Receipt, RecoveredTransaction, RunProfile,
-    SealedBlock, StateDiff, StateReader, Transaction,
+    AccessRecord, Block, ChainParams, Header, Location, Receipt, RecoveredTransaction, RunMode,
+    RunProfile, SealedBlock, StateDiff, StateReader, Transaction,
 };
 
 /// Blocks with fewer transactions have their products made on the calling thread.
@@ -132,9 +136,11 @@ pub enum Mode<'a> {
     Oracle,
 }
 
-/// What to compute besides receipts. What is left out is empty in [`Executed`].
+/// What to compute besides verdict, gas used and requests. What is left out is empty in [`Executed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Products {
+    /// `receipts`, with their blooms; implied by `receipts_root`.
+    pub receipts: bool,
     /// `access_list` and `access_list_hash`.
     pub access_list: bool,
     /// `access_record`.
@@ -150,6 +156,7 @@ pub struct Products {
 impl Products {
     /// Everything that a node keeps of a block.
     pub const ALL: Self = Self {
+        receipts: true,
         access_list: true,
         access_record: true,
         receipts_root: true,
@@ -157,8 +164,9 @@ impl Products {
         incarnations: true,
     };
 
-    /// Receipts alone.
+    /// None of it: what a plain loop of the machine gives.
     pub const NONE: Self = Self {
+        receipts: false,
         access_list: false,
         access_record: false,
         receipts_root: false,
@@ -207,8 +215,7 @@ impl Executor {
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
         let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING);
-        let admission =
-            Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
+        let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
         let mut settler = Settler::new(admission, false);
         let options = Options { workers, incarnations: false, ..self.options };
         let result = weft_stm::virtual_time::makespan(&vm, &mut settler, &options, costs);
@@ -216,11 +223,7 @@ impl Executor {
             return Err(failure);
         }
         let found = result?;
-        Ok(Makespan {
-            total: found.total,
-            busy: found.busy,
-            executions: found.report.executions,
-        })
+        Ok(Makespan { total: found.total, busy: found.busy, executions: found.report.executions })
     }
 
     /// Sets below how many transactions a block runs sequentially. The result does not depend on it.
@@ -310,19 +313,7 @@ impl Executor {
     ) -> Result<Executed, ExecutionError> {
         match mode {
             Mode::Oracle => self.execute_in_order(block, &**state, products),
-            Mode::WithList(list) => {
-                let executed = self.execute_speculatively(
-                    block,
-                    &**state,
-                    Policy::Reject,
-                    Products { access_list: true, ..products },
-                )?;
-                if list != executed.access_list.as_ref() {
-                    let reason = "access list differs from the one that execution gives".to_owned();
-                    return Err(ExecutionError::Invalid { index: None, reason });
-                }
-                Ok(executed)
-            }
+            Mode::WithList(list) => self.execute_with_list(block, &**state, list, products),
             Mode::Build => self.execute_speculatively(block, &**state, Policy::Skip, products),
             Mode::Verify => self.execute_speculatively(block, &**state, Policy::Reject, products),
         }
@@ -343,7 +334,11 @@ impl Executor {
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
 
-        let wanted = Wanted { cells: products.access_list, ..Wanted::NOTHING };
+        let wanted = Wanted {
+            facts: products.access_record,
+            cells: products.access_list,
+            ..Wanted::NOTHING
+        };
         let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
         let mut settler = Settler::new(admission, products.access_record);
@@ -397,6 +392,132 @@ impl Executor {
         })
     }
 
+    /// With a list: no speculation. Where the list cannot say what the block does, speculation and a comparison.
+    fn execute_with_list(
+        &self,
+        block: &BlockInput<'_>,
+        state: &dyn StateReader,
+        list: &[u8],
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let mut rest = list;
+        let decoded: Vec<AccountChanges> = alloy_rlp::Decodable::decode(&mut rest)
+            .map_err(|error| flawed(format!("it cannot be decoded: {error}")))?;
+        let listed = Listed::new(&decoded, block.transactions.len()).map_err(flawed)?;
+        let environment = Environment::new(block.header, block.rules);
+        let base = Base::new(state, block.header, &self.codes);
+        let mut before = Phase::new(&environment, block, Ledger::new(&base));
+        before.before_transactions()?;
+        base.set_before_transactions(before.ledger.values().clone());
+        let verification = Verification {
+            base: &base,
+            environment: &environment,
+            transactions: block.transactions,
+            listed: &listed,
+            traced: products.access_record,
+            timed: products.incarnations,
+        };
+        verification.check_phase(0, &before.accesses, &before.ledger)?.map_err(flawed)?;
+        let started = Instant::now();
+        let (checked, incarnations) = match verification.run(&self.pool)? {
+            Verdict::Agrees(checked, incarnations) => (checked, incarnations),
+            Verdict::Differs(index, reason) => {
+                return Err(ExecutionError::Invalid { index: Some(index), reason });
+            }
+            Verdict::Inexpressible => {
+                return self.execute_and_compare(block, state, list, products);
+            }
+        };
+        let wall = started.elapsed();
+        let mut admission =
+            Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
+        let record = verification.admit(checked, &mut admission);
+        if let Some(failure) = admission.failure.take() {
+            return Err(failure);
+        }
+        let requests = self.check_rest(block, &verification, &admission)?;
+        let net = || if products.diff { listed.net_change(&base) } else { Ok(Default::default()) };
+        // The same values in another encoding would be another list.
+        let canonical = || rest.is_empty() && alloy_rlp::encode(&decoded) == list;
+        let gas_used = admission.gas_used;
+        let outcomes = admission.outcomes;
+        let receipts = || Receipts::of(outcomes, products);
+        let small = block.transactions.len() < PARALLEL_PRODUCTS_MIN;
+        let work = || {
+            if rayon::current_thread_index().is_none() {
+                return ((canonical(), net()), receipts());
+            }
+            rayon::join(|| rayon::join(canonical, net), receipts)
+        };
+        let ((canonical, diff), receipts) = if small { work() } else { self.pool.install(work) };
+        if !canonical {
+            return Err(flawed("it is not in its canonical encoding".to_owned()));
+        }
+        let Receipts { receipts, logs_bloom, receipts_root } = receipts;
+        let mut executed = Executed {
+            transactions: block.transactions.to_vec(),
+            receipts,
+            gas_used,
+            logs_bloom,
+            receipts_root,
+            requests_hash: system::requests_hash(&requests),
+            requests,
+            access_record: AccessRecord { transactions: record },
+            diff: diff?,
+            profile: RunProfile {
+                mode: RunMode::AccessList,
+                workers: self.pool.workers_for(block.transactions.len()) as u32,
+                wall_us: wall.as_micros() as u64,
+                incarnations,
+                ..RunProfile::empty()
+            },
+            ..Executed::nothing()
+        };
+        if products.access_list {
+            executed.access_list_hash = keccak256(list);
+            executed.access_list = Bytes::copy_from_slice(list);
+        }
+        Ok(executed)
+    }
+
+    /// What comes after the transactions, held against the list; and whether everything listed has been accessed.
+    fn check_rest(
+        &self,
+        block: &BlockInput<'_>,
+        verification: &Verification<'_, '_>,
+        admission: &Admission<'_>,
+    ) -> Result<Vec<Bytes>, ExecutionError> {
+        let (base, listed) = (verification.base, verification.listed);
+        let at = block.transactions.len() + 1;
+        let index = u32::try_from(at).expect("access indices have 32 bits");
+        let values = ListedValues { listed, base, at: index };
+        let ledger = Ledger::above(base, &values);
+        let mut after = Phase::new(verification.environment, block, ledger);
+        let requests = after.after_transactions(admission.logs())?;
+        verification.check_phase(at, &after.accesses, &after.ledger)?.map_err(flawed)?;
+        match listed.unseen() {
+            Some(place) => Err(flawed(format!("{} is listed and not accessed", describe(place)))),
+            None => Ok(requests),
+        }
+    }
+
+    /// Speculation, and a comparison of the list with the one that it gives.
+    fn execute_and_compare(
+        &self,
+        block: &BlockInput<'_>,
+        state: &dyn StateReader,
+        list: &[u8],
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let with_list = Products { access_list: true, ..products };
+        let mut executed = self.execute_speculatively(block, state, Policy::Reject, with_list)?;
+        if list != executed.access_list.as_ref() {
+            return Err(flawed("it differs from the one that execution gives".to_owned()));
+        }
+        executed.keep(products);
+        Ok(executed)
+    }
+
     /// Makes of a settled block what is asked for.
     fn make_products(
         &self,
@@ -421,7 +542,7 @@ impl Executor {
             AccessRecord { transactions: each(&places, access) }
         };
         let net = || if products.diff { ingredients.net_change() } else { Ok(Default::default()) };
-        let receipts = || Receipts::make(outcomes, products.receipts_root);
+        let receipts = || Receipts::of(outcomes, products);
         let work = || {
             if rayon::current_thread_index().is_none() {
                 return (list(), (record(), (net(), receipts())));
@@ -429,7 +550,8 @@ impl Executor {
             rayon::join(list, || rayon::join(record, || rayon::join(net, receipts)))
         };
         // A small block is not worth the call.
-        let small = gas_used.len() < PARALLEL_PRODUCTS_MIN;
+        let nothing = Products { incarnations: false, ..products } == Products::NONE;
+        let small = gas_used.len() < PARALLEL_PRODUCTS_MIN || nothing;
         let (list, (access_record, (net, receipts))) =
             if small { work() } else { self.pool.install(work) };
         let ((access_list_hash, access_list), (diff, wiped)) = (list?, net?);
@@ -461,7 +583,7 @@ impl Executor {
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
 
-        let wanted = Wanted { reads: true, accesses: true, ..Wanted::NOTHING };
+        let wanted = Wanted { facts: true, reads: true, accesses: true, ..Wanted::NOTHING };
         let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
         let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
         let mut oracle = Oracle::new(&base, admission);
@@ -517,13 +639,28 @@ impl Below for OracleValues<'_> {
 }
 
 /// The receipts of a block and what the header says of them.
+#[derive(Default)]
 struct Receipts {
     receipts: Vec<Receipt>,
     logs_bloom: Bloom,
     receipts_root: B256,
 }
 
+/// The verdict on a block whose list is wrong.
+fn flawed(flaw: String) -> ExecutionError {
+    ExecutionError::Invalid { index: None, reason: format!("access list: {flaw}") }
+}
+
 impl Receipts {
+    /// What is asked for.
+    fn of(outcomes: Vec<Outcome>, products: Products) -> Self {
+        if products.receipts || products.receipts_root {
+            Self::make(outcomes, products.receipts_root)
+        } else {
+            Self::default()
+        }
+    }
+
     fn make(outcomes: Vec<Outcome>, summary: bool) -> Self {
         let receipts: Vec<Receipt> = if rayon::current_thread_index().is_some() {
             outcomes.into_par_iter().with_min_len(64).map(Outcome::into_receipt).collect()
@@ -584,6 +721,9 @@ impl Executed {
         }
         if !products.access_record {
             self.access_record = nothing.access_record;
+        }
+        if !products.receipts && !products.receipts_root {
+            self.receipts = nothing.receipts;
         }
         if !products.receipts_root {
             self.receipts_root = nothing.receipts_root;

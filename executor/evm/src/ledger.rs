@@ -3,7 +3,7 @@
 use crate::base::Base;
 use crate::error::Failure;
 use crate::place::{FIELDS, Fields, Place, SLOT};
-use crate::tracker::{Loaded, LoadedSlot, Source};
+use crate::tracker::{Changed, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Value};
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -110,10 +110,22 @@ impl<'b> Ledger<'b> {
     }
 }
 
-/// Reads of a system call: settled values, nothing to wait for.
-impl Source for &Ledger<'_> {
+/// A ledger as the source of a system call: settled values, nothing to wait for. What the call changes is noted beside it.
+pub(crate) struct LedgerView<'l, 'b> {
+    ledger: &'l Ledger<'b>,
+    pub(crate) changes: Vec<Changed>,
+}
+
+impl<'b> Ledger<'b> {
+    /// The ledger as a source.
+    pub(crate) fn view(&self) -> LedgerView<'_, 'b> {
+        LedgerView { ledger: self, changes: Vec::new() }
+    }
+}
+
+impl Source for LedgerView<'_, '_> {
     fn account(&mut self, _: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
-        let fields = self.fields(address).map_err(|error| Stop::Fatal(Failure::State(error)))?;
+        let fields = self.ledger.fields(address).map_err(|error| Stop::Fatal(error.into()))?;
         Ok(Loaded { fields, cell: None, seen: [0; 4], pending: None })
     }
 
@@ -124,11 +136,16 @@ impl Source for &Ledger<'_> {
         slot: U256,
     ) -> Result<LoadedSlot, Stop<Failure>> {
         let location = Place::Slot(address, slot).location(SLOT);
-        let value = self.value(&location).map_err(|error| Stop::Fatal(Failure::State(error)))?;
+        let value = self.ledger.value(&location).map_err(|error| Stop::Fatal(error.into()))?;
         Ok(LoadedSlot { value, cell: None, seen: 0 })
     }
 
     fn settled(&self) -> bool {
         true
+    }
+
+    fn change(&mut self, changed: Changed) -> Result<(), Stop<Failure>> {
+        self.changes.push(changed);
+        Ok(())
     }
 }

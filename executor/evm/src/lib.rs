@@ -55,6 +55,7 @@ mod error;
 mod executor;
 mod instructions;
 mod ledger;
+mod listed;
 mod machine;
 mod memory;
 mod oracle;
@@ -68,6 +69,7 @@ mod system;
 mod tests;
 mod tracker;
 mod value;
+mod verification;
 mod vm;
 
 pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};

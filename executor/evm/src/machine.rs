@@ -120,8 +120,7 @@ impl<'b, S: Source> Machine<'b, S> {
                     index,
                     wanted: self.wanted,
                 };
-                let effects =
-                    collect(tracker, &inner.state, result, around).map_err(Stop::Blocked)?;
+                let effects = collect(tracker, &inner.state, result, around)?;
                 base.produce(&effects.codes);
                 Ok(Output::Executed(Box::new(effects)))
             }
@@ -133,13 +132,13 @@ impl<'b, S: Source> Machine<'b, S> {
         }
     }
 
-    /// Executes a system call (EIP-4788, 2935, 7002, 7251) on the values of `source`.
+    /// Executes a system call (EIP-4788, 2935, 7002, 7251) on the values of `source`, which comes back with the changes.
     pub(crate) fn execute_system_call(
         &mut self,
         source: S,
         contract: Address,
         input: Bytes,
-    ) -> Result<(ExecutionResult, Effects), Failure> {
+    ) -> Result<(ExecutionResult, Effects, S), Failure> {
         self.evm.ctx.journaled_state.database.begin(source, None);
         let result = self.evm.system_call_one(contract, input);
         let Journal { database: tracker, inner } = &mut self.evm.ctx.journaled_state;
@@ -154,16 +153,15 @@ impl<'b, S: Source> Machine<'b, S> {
                 };
                 collect(tracker, &inner.state, result.clone(), around)
                     .map(|effects| (result, effects))
-                    .map_err(Stop::Blocked)
             }
             Err(error) => Err(interruption(&error, tracker.stop.take())),
         };
         self.reset();
-        self.evm.ctx.journaled_state.database.end();
+        let source = self.evm.ctx.journaled_state.database.end();
         match result {
             Ok((result, effects)) => {
                 base.produce(&effects.codes);
-                Ok((result, effects))
+                Ok((result, effects, source))
             }
             Err(Stop::Fatal(failure)) => Err(failure),
             Err(Stop::Blocked(_)) => {

@@ -125,13 +125,15 @@ impl<'p, 'b> Phase<'p, 'b> {
     ) -> Result<(ExecutionResult, Bytes), ExecutionError> {
         let wanted = Wanted { accesses: true, ..Wanted::NOTHING };
         let mut machine = Machine::new(self.ledger.base(), self.environment, wanted);
-        let (result, effects) = machine.execute_system_call(&self.ledger, contract, input)?;
+        let source = self.ledger.view();
+        let (result, effects, source) = machine.execute_system_call(source, contract, input)?;
+        let changes = source.changes;
         drop(machine);
         self.accesses.extend(effects.accesses);
         for (hash, code) in &effects.codes {
             self.ledger.add_code(*hash, code.original_bytes());
         }
-        for changed in &effects.changes {
+        for changed in &changes {
             self.ledger.apply(&changed.place.location(changed.field), &changed.change)?;
         }
         Ok((result, effects.output))

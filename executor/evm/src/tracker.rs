@@ -2,8 +2,8 @@
 
 use crate::base::Base;
 use crate::error::Failure;
-use crate::place::{Fields, LIFE};
-use crate::value::{Observation, Value};
+use crate::place::{Fields, LIFE, Place};
+use crate::value::{Change, Observation, Value};
 use alloy_primitives::map::{AddressMap, B256Map};
 use alloy_primitives::{Address, B256, U256};
 use revm::Database;
@@ -30,10 +30,28 @@ pub(crate) trait Source {
     /// Whether every answer is final, so that nothing remains to be expected from lower transactions.
     fn settled(&self) -> bool;
 
-    /// Takes note of a fact that the execution depends on.
-    fn depend(&mut self, fact: Fact) {
-        let _ = fact;
+    /// Whether somebody asks what the execution depends on.
+    fn wants_facts(&self) -> bool {
+        false
     }
+
+    /// Takes note of a fact that the execution depends on.
+    fn depend(&mut self, place: &Place, fact: Fact) {
+        let _ = (place, fact);
+    }
+
+    /// Takes note of a changed location. Each is named once, and those of one place follow each other.
+    fn change(&mut self, changed: Changed) -> Result<(), Stop<Failure>>;
+}
+
+/// One changed location.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed {
+    /// Where the engine keeps it; `None` where the execution did not load it, or for a source without an engine.
+    pub(crate) cell: Option<CellId>,
+    pub(crate) place: Place,
+    pub(crate) field: Field,
+    pub(crate) change: Change,
 }
 
 /// An account as a source gives it.
@@ -66,7 +84,7 @@ pub(crate) struct Tracker<'b, S> {
     base: &'b Base<'b>,
     spec: SpecId,
     /// Of the current execution.
-    source: Option<S>,
+    pub(crate) source: Option<S>,
     /// The sender and the nonce that its transaction carries; `None` in a system call.
     sender: Option<(Address, u64)>,
     pub(crate) accounts: AddressMap<Tracked>,

@@ -1,12 +1,12 @@
 //! The block as the engine sees it: transactions, a base, and how to execute.
 
 use crate::base::Base;
-use crate::effects::{Changed, Wanted};
+use crate::effects::Wanted;
 use crate::environment::{Authorities, Environment, transaction_environment};
 use crate::error::Failure;
 use crate::machine::{Machine, Output};
 use crate::place::{BALANCE, CODE, Cell, Fields, LIFE, NONCE, Place, SLOT};
-use crate::tracker::{Fact, Loaded, LoadedSlot, Source};
+use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Delta, Observation, Value};
 use alloy_primitives::{Address, U256};
 use std::sync::Arc;
@@ -36,9 +36,18 @@ impl<'b> BlockVm<'b> {
 
 /// What a worker keeps: a machine over views of the run.
 pub(crate) struct Worker<'r, 'b> {
-    machine: Machine<'r, Option<View<'r, BlockVm<'b>>>>,
+    machine: Machine<'r, EngineSource<'r, 'b>>,
     /// The cell of the block's beneficiary, which every transaction pays.
     beneficiary: Option<CellId>,
+}
+
+/// A view of the engine, and what the execution writes through it.
+pub(crate) struct EngineSource<'r, 'b> {
+    view: View<'r, BlockVm<'b>>,
+    writes: Vec<Put<BlockVm<'b>>>,
+    beneficiary: Option<CellId>,
+    /// The facts are wanted even if they are beyond doubt.
+    traced: bool,
 }
 
 impl<'b> Vm for BlockVm<'b> {
@@ -94,52 +103,27 @@ impl<'b> Vm for BlockVm<'b> {
         let index = view.index();
         let recovered = &self.transactions[index as usize];
         let transaction = transaction_environment(recovered, self.authorities.get(index));
-        let taken = view.take();
-        let (source, result) = worker.machine.execute(Some(taken), transaction, index);
-        if let Some(taken) = source {
-            *view = taken;
-        }
-        let mut output = result?;
-        let writes = match &mut output {
-            Output::Invalid { .. } => Vec::new(),
-            Output::Executed(effects) => {
-                for place in std::mem::take(&mut effects.loose) {
-                    effects.cells.push(view.cell(&place)?);
-                }
-                let changes = std::mem::take(&mut effects.changes);
-                let mut writes = Vec::with_capacity(changes.len());
-                for changed in changes {
-                    writes.push(put_of(view, &mut worker.beneficiary, changed)?);
-                }
-                writes
-            }
+        let source = EngineSource {
+            view: view.take(),
+            writes: Vec::with_capacity(WRITES_EXPECTED),
+            beneficiary: worker.beneficiary,
+            traced: self.wanted.facts,
         };
-        Ok(Execution { writes, output })
+        let (source, result) = worker.machine.execute(source, transaction, index);
+        worker.beneficiary = source.beneficiary;
+        *view = source.view;
+        let mut output = result?;
+        if let Output::Executed(effects) = &mut output {
+            for place in std::mem::take(&mut effects.loose) {
+                effects.cells.push(view.cell(&place)?);
+            }
+        }
+        Ok(Execution { writes: source.writes, output })
     }
 }
 
-/// A change as a write of the engine.
-fn put_of<'b>(
-    view: &mut View<'_, BlockVm<'b>>,
-    beneficiary: &mut Option<CellId>,
-    changed: Changed,
-) -> Result<Put<BlockVm<'b>>, Stop<Failure>> {
-    let Changed { cell, place, field, change } = changed;
-    let cell = match (cell, place) {
-        (Some(cell), _) => cell,
-        // The only account that is changed without being loaded is the beneficiary.
-        (None, Place::Account(_)) => match *beneficiary {
-            Some(cell) => cell,
-            None => *beneficiary.insert(view.cell(&place)?),
-        },
-        (None, Place::Slot(..)) => view.cell(&place)?,
-    };
-    let write = match change {
-        Change::Set(value) => Write::Set(value),
-        Change::Add(delta) => Write::Add(delta),
-    };
-    Ok(Put { cell, field, write })
-}
+/// Writes of most transactions: a plain transfer has four.
+const WRITES_EXPECTED: usize = 4;
 
 /// A write as a change.
 pub(crate) fn change_of(write: &Write<BlockVm<'_>>) -> Change {
@@ -149,11 +133,13 @@ pub(crate) fn change_of(write: &Write<BlockVm<'_>>) -> Change {
     }
 }
 
-impl Source for Option<View<'_, BlockVm<'_>>> {
+impl Source for EngineSource<'_, '_> {
     fn account(&mut self, _: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
-        let view = self.as_mut().expect("filled while an execution lasts");
-        let cell = view.cell(&Place::Account(address))?;
-        view.read_cell(cell, |fields| {
+        let cell = self.view.cell(&Place::Account(address))?;
+        self.view.read_cell(cell, |fields| {
+            if let Some((Cell::Account(fields), seen)) = fields.unwritten() {
+                return Ok(Loaded { fields: *fields, cell: Some(cell), seen, pending: None });
+            }
             // What is rarely seen is only guessed where it is about to be written again.
             let balance = fields.guess(BALANCE);
             let nonce = fields.value(NONCE).map_err(Stop::Blocked)?;
@@ -178,23 +164,44 @@ impl Source for Option<View<'_, BlockVm<'_>>> {
         address: Address,
         slot: U256,
     ) -> Result<LoadedSlot, Stop<Failure>> {
-        let view = self.as_mut().expect("filled while an execution lasts");
-        let cell = view.cell(&Place::Slot(address, slot))?;
-        let read = view.read(cell, SLOT)?;
+        let cell = self.view.cell(&Place::Slot(address, slot))?;
+        let read = self.view.read(cell, SLOT)?;
         Ok(LoadedSlot { value: read.value, cell: Some(cell), seen: read.seen })
     }
 
     fn settled(&self) -> bool {
-        self.as_ref().is_some_and(View::settled)
+        self.view.settled()
     }
 
-    fn depend(&mut self, fact: Fact) {
-        let view = self.as_mut().expect("filled while an execution lasts");
+    fn wants_facts(&self) -> bool {
+        self.traced || cfg!(debug_assertions) || !self.view.settled()
+    }
+
+    fn depend(&mut self, _: &Place, fact: Fact) {
         let cell = fact.cell.expect("everything read through a view has a cell");
         if fact.assumed {
-            view.assume(cell, fact.field, fact.observation);
+            self.view.assume(cell, fact.field, fact.observation);
         } else {
-            view.observe(cell, fact.field, fact.seen, fact.observation);
+            self.view.observe(cell, fact.field, fact.seen, fact.observation);
         }
+    }
+
+    fn change(&mut self, changed: Changed) -> Result<(), Stop<Failure>> {
+        let Changed { cell, place, field, change } = changed;
+        let cell = match (cell, place) {
+            (Some(cell), _) => cell,
+            // The only account that is changed without being loaded is the beneficiary.
+            (None, Place::Account(_)) => match self.beneficiary {
+                Some(cell) => cell,
+                None => *self.beneficiary.insert(self.view.cell(&place)?),
+            },
+            (None, Place::Slot(..)) => self.view.cell(&place)?,
+        };
+        let write = match change {
+            Change::Set(value) => Write::Set(value),
+            Change::Add(delta) => Write::Add(delta),
+        };
+        self.writes.push(Put { cell, field, write });
+        Ok(())
     }
 }

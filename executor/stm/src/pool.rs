@@ -72,6 +72,12 @@ impl Pool {
         self.workers
     }
 
+    /// Workers that are of use for so many pieces of work: not more than there are threads, cores and pieces.
+    #[must_use]
+    pub fn workers_for(&self, pieces: usize) -> usize {
+        self.workers.min(self.cores).min(pieces).max(1)
+    }
+
     /// Cores of the machine when the pool was made.
     pub(crate) fn cores(&self) -> usize {
         self.cores
