@@ -71,10 +71,8 @@ pub(crate) struct Surroundings<'e> {
     pub(crate) wanted: Wanted,
 }
 
-/// Balances from here on are seen exactly when they are credited, and credits from [`CREDIT_MAX`] on as well: below, no
-/// number of credits that a block has room for leaves the range, so that a credit needs to know nothing.
-const BALANCE_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
-/// See [`BALANCE_MAX`].
+/// Credits from here on see the balance exactly, and so do all credits of accounts that start with [`RICH`] or more: below,
+/// no number of credits that a block has room for leaves the range, so that a credit needs to know nothing.
 const CREDIT_MAX: U256 = U256::from_limbs([0, 0, 0, 1 << 16]);
 
 /// Collects what one execution leaves behind.
@@ -242,20 +240,27 @@ impl<S: Source> Collector<'_, S> {
         }
     }
 
+    /// Whether the result depends on the account being empty (EIP-161) or not. Every branch below is taken on something that
+    /// is observed: an execution on guessed values must not report other reads than one on the settled values.
+    fn sees_emptiness(&self, tracked: &Tracked) -> bool {
+        let touched_matters =
+            tracked.relic || !self.around.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        (tracked.emptiness || touched_matters) && tracked.before.code_hash == KECCAK256_EMPTY
+    }
+
     fn nonce(&mut self, place: Place, tracked: &Tracked, nonce: u64) {
         let before = tracked.before.nonce;
         let is_sender = self
             .around
             .transaction
             .is_some_and(|(transaction, _)| place == Place::Account(transaction.caller));
-        let emptiness = tracked.emptiness && tracked.before.code_hash == KECCAK256_EMPTY;
-        // Emptiness was seen: code answers it alone if there is any, else a nonce above zero does, else the balance if
-        // there is any, else all three.
-        let unborn = emptiness && before == 0 && tracked.before.balance.is_zero();
-        if self.creates || is_sender || tracked.nonce || unborn || nonce != before {
+        let emptiness = self.sees_emptiness(tracked);
+        // Emptiness: code answers it alone if there is any, else a nonce above zero does.
+        let exact = self.creates || is_sender || tracked.nonce || nonce != before;
+        if exact || (emptiness && before == 0) {
             let fact = Fact { assumed: tracked.nonce_assumed, ..tracked.exactly(NONCE) };
             self.depend(place, fact);
-        } else if emptiness && before > 0 {
+        } else if emptiness {
             self.depend(place, tracked.fact(NONCE, Observation::AtLeast(U256::from(1))));
         }
         if nonce != before {
@@ -271,14 +276,12 @@ impl<S: Source> Collector<'_, S> {
         destroyed: bool,
     ) {
         let before = tracked.before.balance;
-        let emptiness = tracked.emptiness
-            && tracked.before.code_hash == KECCAK256_EMPTY
-            && tracked.before.nonce == 0;
+        // Code and nonce, which are observed, leave the answer to the balance.
+        let emptiness = self.sees_emptiness(tracked) && tracked.before.nonce == 0;
         // Nothing takes from an account without code and nonce that does not get one: what it had shows it not empty.
         let shows = emptiness && !before.is_zero() && nonce == 0 && balance >= before;
         let delta = Delta::between(before, balance);
-        let huge =
-            matches!(delta, Some(Delta::Credit(by)) if by >= CREDIT_MAX || before >= BALANCE_MAX);
+        let huge = matches!(delta, Some(Delta::Credit(by)) if by >= CREDIT_MAX || tracked.rich);
         if tracked.balance || destroyed || huge || (emptiness && !shows) {
             if let Some(blocked) = tracked.pending {
                 self.stop = Some(Stop::Blocked(blocked));
@@ -307,22 +310,22 @@ impl<S: Source> Collector<'_, S> {
             && !spec.is_enabled_in(SpecId::CANCUN);
         let clears = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
         // Since Cancun nobody can see it, but for what was left empty before EIP-161.
-        if !spec.is_enabled_in(SpecId::CANCUN) || (before.life.exists && before.is_empty()) {
+        if !spec.is_enabled_in(SpecId::CANCUN) || tracked.relic {
             self.depend(place, tracked.life());
+        }
+        if clears && !tracked.relic && !wiped {
+            return;
         }
         let exists = if account.is_selfdestructed() {
             false
         } else if !account.is_touched() || !after.is_empty() {
             before.life.exists
-        } else if clears {
-            before.life.exists && !before.is_empty()
         } else {
-            true
+            // Touched and empty: it appears before EIP-161, and vanishes since.
+            !clears
         };
         let epoch = if wiped { self.around.index + 1 } else { before.life.epoch };
-        // What is not empty exists anyway.
-        let shown = wiped || after.is_empty() || !clears;
-        if shown && (Life { exists, epoch }) != before.life {
+        if (Life { exists, epoch }) != before.life {
             let life = Value::Life(Life { exists, epoch });
             self.change(place, LIFE, tracked.cell, Change::Set(life));
         }

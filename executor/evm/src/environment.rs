@@ -14,6 +14,9 @@ use revm::primitives::hardfork::SpecId;
 use std::sync::{Arc, OnceLock};
 use weft_types::{Header, RecoveredTransaction};
 
+/// Base gas of a transaction; less of it means the decomposed costs of EIP-2780.
+const TX_GAS: u64 = 21_000;
+
 /// Chain rules and block environment of one block.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
@@ -30,6 +33,7 @@ impl Environment {
         cfg.blob_base_fee_update_fraction = Some(rules.blob_base_fee_update_fraction);
         if let Some(params) = &rules.gas_params {
             // State gas (EIP-8037) is a lane of its own, which a table with such costs turns on.
+            cfg.enable_amsterdam_eip2780 = params.get(GasId::tx_base_stipend()) < TX_GAS;
             cfg.enable_amsterdam_eip8037 = params.get(GasId::new_account_state_gas()) > 0;
             cfg.set_gas_params(params.clone());
         }

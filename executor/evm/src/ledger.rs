@@ -126,7 +126,7 @@ impl<'b> Ledger<'b> {
 impl Source for LedgerView<'_, '_> {
     fn account(&mut self, _: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
         let fields = self.ledger.fields(address).map_err(|error| Stop::Fatal(error.into()))?;
-        Ok(Loaded { fields, cell: None, seen: [0; 4], pending: None })
+        Ok(Loaded::plain(fields, &fields))
     }
 
     fn slot(

@@ -6,6 +6,7 @@ use crate::effects::{Effects, Surroundings, Wanted, collect, depend_on_all};
 use crate::environment::Environment;
 use crate::error::Failure;
 use crate::instructions::Instructions;
+use crate::place::{Cell, Place};
 use crate::tracker::{Source, Tracker, Unanswered};
 use alloy_primitives::{Address, Bytes, U256};
 use revm::JournalEntry;
@@ -15,7 +16,7 @@ use revm::context::{
 };
 use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
 use revm::handler::{
-    EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallEvm, post_execution,
+    EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallTx, post_execution,
 };
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::state::TransactionId;
@@ -47,6 +48,9 @@ struct Buffers {
     frames: FrameStack<EthFrame<EthInterpreter>>,
 }
 
+/// Gas of a system call (EIP-4788, EIP-2935, EIP-7002, EIP-7251).
+const SYSTEM_CALL_GAS: u64 = 30_000_000;
+
 thread_local! {
     // Taken out for the time of a block. They carry capacity, never content, from one block to the next.
     static BUFFERS: RefCell<Option<Buffers>> = const { RefCell::new(None) };
@@ -72,11 +76,15 @@ impl<'b, S: Source> Machine<'b, S> {
             journal = JournalInner::new();
         }
         journal.set_spec_id(spec);
+        let mut tracker = Tracker::new(base, spec);
+        // An unreadable account will say so when it is read.
+        let beneficiary = base.cell(&Place::Account(environment.block.beneficiary));
+        tracker.fee_sees = matches!(beneficiary, Ok(Cell::Account(fields)) if fields.is_rich());
         let ctx = revm::Context {
             block: environment.block.clone(),
             tx: TxEnv::default(),
             cfg: environment.cfg.clone(),
-            journaled_state: Journal::new_with_inner(Tracker::new(base, spec), journal),
+            journaled_state: Journal::new_with_inner(tracker, journal),
             chain: (),
             local,
             error: Ok(()),
@@ -140,7 +148,12 @@ impl<'b, S: Source> Machine<'b, S> {
         input: Bytes,
     ) -> Result<(ExecutionResult, Effects, S), Failure> {
         self.evm.ctx.journaled_state.database.begin(source, None);
-        let result = self.evm.system_call_one(contract, input);
+        let mut call = TxEnv::new_system_tx(contract, input);
+        if !self.evm.ctx.cfg.enable_amsterdam_eip8037 {
+            call.gas_limit = SYSTEM_CALL_GAS;
+        }
+        self.evm.ctx.tx = call;
+        let result = TransactionHandler::default().run_system_call(&mut self.evm);
         let Journal { database: tracker, inner } = &mut self.evm.ctx.journaled_state;
         let base = tracker.base();
         let result = match result {
@@ -173,6 +186,8 @@ impl<'b, S: Source> Machine<'b, S> {
     /// Makes the journal as new, whatever the execution left in it (hazard 48), but keeps its memory.
     fn reset(&mut self) {
         const KEPT_MAX: usize = 1024;
+        // A read that was not answered may have left the context with its error.
+        self.evm.ctx.error = Ok(());
         let journal = &mut self.evm.ctx.journaled_state.inner;
         journal.warm_addresses.clear_coinbase_and_access_list();
         journal.selfdestructed_addresses.clear();
@@ -234,7 +249,7 @@ impl<'b, S: Source> Handler for TransactionHandler<Tracker<'b, S>> {
         let tip = ctx.tx().effective_gas_price(base_fee).saturating_sub(base_fee);
         let fee = U256::from(tip) * U256::from(result.gas().used());
         let loaded = ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary);
-        if loaded || fee.is_zero() {
+        if loaded || fee.is_zero() || ctx.journaled_state.database.fee_sees {
             return post_execution::reward_beneficiary(ctx, result.gas()).map_err(From::from);
         }
         ctx.journal_mut().db_mut().fee = fee;

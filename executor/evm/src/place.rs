@@ -71,6 +71,9 @@ pub(crate) struct Life {
     pub(crate) epoch: u32,
 }
 
+/// Balance, in wei, of accounts whose credits are never taken as commutative: far more than there is.
+const RICH: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
+
 impl Default for Fields {
     fn default() -> Self {
         Self { balance: U256::ZERO, nonce: 0, code_hash: KECCAK256_EMPTY, life: Life::default() }
@@ -81,6 +84,16 @@ impl Fields {
     /// Empty in the sense of EIP-161.
     pub(crate) fn is_empty(&self) -> bool {
         self.nonce == 0 && self.balance.is_zero() && self.code_hash == KECCAK256_EMPTY
+    }
+
+    /// A credit could take the balance out of the range.
+    pub(crate) fn is_rich(&self) -> bool {
+        self.balance >= RICH
+    }
+
+    /// It exists although it is empty.
+    pub(crate) fn is_relic(&self) -> bool {
+        self.life.exists && self.is_empty()
     }
 
     /// The value of one field.

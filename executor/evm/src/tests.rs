@@ -3,8 +3,12 @@
 pub(crate) mod asm;
 mod beneficiary;
 mod calls;
+pub(crate) mod dice;
 mod hazards;
+mod lifecycle;
+mod lists;
 mod plain;
 mod property;
+pub(crate) mod puppet;
 mod verdicts;
 pub(crate) mod world;

@@ -57,12 +57,24 @@ pub(crate) struct Changed {
 /// An account as a source gives it.
 pub(crate) struct Loaded {
     pub(crate) fields: Fields,
+    /// Before the block's transactions it existed and was empty.
+    pub(crate) relic: bool,
+    /// Before the block's transactions its balance was so large that credits do not commute.
+    pub(crate) rich: bool,
     /// Where the engine keeps it, if it does.
     pub(crate) cell: Option<CellId>,
     /// Which states of the fields these are.
     pub(crate) seen: [u32; 4],
     /// Set when the balance is a guess; see [`weft_stm::Read::pending`].
     pub(crate) pending: Option<Blocked>,
+}
+
+impl Loaded {
+    /// An account that no engine keeps, which was `base` before the block's transactions.
+    pub(crate) fn plain(fields: Fields, base: &Fields) -> Self {
+        let (relic, rich) = (base.is_relic(), base.is_rich());
+        Self { fields, relic, rich, cell: None, seen: [0; 4], pending: None }
+    }
 }
 
 /// A slot as a source gives it.
@@ -93,6 +105,8 @@ pub(crate) struct Tracker<'b, S> {
     pub(crate) creates: bool,
     /// Fee for the beneficiary, not yet part of any balance.
     pub(crate) fee: U256,
+    /// The beneficiary is so rich that a fee must look at its balance.
+    pub(crate) fee_sees: bool,
     /// Why the last read was not answered.
     pub(crate) stop: Option<Stop<Failure>>,
     /// Code that this machine has run before.
@@ -106,6 +120,10 @@ pub(crate) struct Tracked {
     pub(crate) before: Fields,
     /// Whether the machine has read it.
     pub(crate) loaded: bool,
+    /// See [`Loaded::relic`].
+    pub(crate) relic: bool,
+    /// See [`Loaded::rich`].
+    pub(crate) rich: bool,
     pub(crate) cell: Option<CellId>,
     pub(crate) seen: [u32; 4],
     /// The balance is a guess.
@@ -157,6 +175,7 @@ impl<'b, S: Source> Tracker<'b, S> {
             slots: Vec::new(),
             creates: false,
             fee: U256::ZERO,
+            fee_sees: false,
             stop: None,
             codes: B256Map::default(),
         }
@@ -212,7 +231,7 @@ impl<'b, S: Source> Tracker<'b, S> {
     fn load(&mut self, address: Address) -> Result<Fields, Unanswered> {
         let base = self.base;
         let loaded = self.source().account(base, address);
-        let Loaded { mut fields, cell, seen, pending } = self.answer(loaded)?;
+        let Loaded { mut fields, relic, rich, cell, seen, pending } = self.answer(loaded)?;
         let mut nonce_assumed = false;
         // An earlier transaction of this sender is still under way: go on as if it had been executed (hazard 7).
         if let Some((sender, expected)) = self.sender
@@ -226,6 +245,8 @@ impl<'b, S: Source> Tracker<'b, S> {
         let tracked = self.note(address);
         tracked.before = fields;
         tracked.loaded = true;
+        tracked.relic = relic;
+        tracked.rich = rich;
         tracked.cell = cell;
         tracked.seen = seen;
         tracked.pending = pending;

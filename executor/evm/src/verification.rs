@@ -7,7 +7,7 @@ use crate::error::{ExecutionError, Failure};
 use crate::ledger::{Below, Ledger};
 use crate::listed::{Flaw, Listed, describe};
 use crate::machine::{Machine, Output};
-use crate::place::{LIFE, Place};
+use crate::place::{Cell, LIFE, Place};
 use crate::settle::Admission;
 use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Observation, Value};
@@ -401,7 +401,10 @@ impl Source for ListSource<'_> {
         let place = Place::Account(address);
         let Some(cell) = self.listed.access(&place) else { return Err(self.lacks(&place)) };
         let fields = cell.fields(base, self.at).map_err(Stop::Fatal)?;
-        Ok(Loaded { fields, cell: None, seen: [0; 4], pending: None })
+        match cell.base(base).map_err(Stop::Fatal)? {
+            Cell::Account(before) => Ok(Loaded::plain(fields, before)),
+            Cell::Slot(_) => Err(self.lacks(&place)),
+        }
     }
 
     fn slot(

@@ -138,7 +138,7 @@ impl Source for EngineSource<'_, '_> {
         let cell = self.view.cell(&Place::Account(address))?;
         self.view.read_cell(cell, |fields| {
             if let Some((Cell::Account(fields), seen)) = fields.unwritten() {
-                return Ok(Loaded { fields: *fields, cell: Some(cell), seen, pending: None });
+                return Ok(Loaded { cell: Some(cell), seen, ..Loaded::plain(*fields, fields) });
             }
             // What is rarely seen is only guessed where it is about to be written again.
             let balance = fields.guess(BALANCE);
@@ -149,11 +149,14 @@ impl Source for EngineSource<'_, '_> {
             for read in [&balance, &nonce, &code, &life] {
                 account.set(&read.value);
             }
+            let Cell::Account(before) = fields.base() else {
+                unreachable!("accounts and slots have keys of their own")
+            };
             Ok(Loaded {
-                fields: account,
                 cell: Some(cell),
                 seen: [balance.seen, nonce.seen, code.seen, life.seen],
                 pending: balance.pending,
+                ..Loaded::plain(account, &before)
             })
         })
     }

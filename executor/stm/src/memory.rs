@@ -319,6 +319,11 @@ impl<V: Vm + ?Sized> Cell<V> {
 }
 
 impl<V: Vm + ?Sized> Reading<'_, V> {
+    /// The base of the cell.
+    pub(crate) fn base(&self) -> &V::Base {
+        &self.cell.base
+    }
+
     /// The base of a cell that nobody has written to, and the change counts.
     pub(crate) fn unwritten(&self) -> Option<(&V::Base, [u32; FIELDS_MAX])> {
         let counts = || self.cell.changes.each_ref().map(|count| count.load(Ordering::Relaxed));

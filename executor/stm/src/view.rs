@@ -262,6 +262,20 @@ impl<V: Vm + ?Sized> Fields<'_, V> {
     }
 }
 
+impl<V: Vm + ?Sized> Fields<'_, V>
+where
+    V::Base: Clone,
+{
+    /// The cell as it was before the block.
+    #[must_use]
+    pub fn base(&self) -> V::Base {
+        match self {
+            Self::Shared(reading) => reading.base().clone(),
+            Self::Plain(_, values, cell) => values.base(*cell).clone(),
+        }
+    }
+}
+
 impl<V: Vm + ?Sized> Fields<'_, V> {
     /// The cell as it was before the block, where nobody has written to it, and which states of the fields these are.
     #[must_use]
