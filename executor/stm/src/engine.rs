@@ -48,7 +48,8 @@ pub struct Options {
     pub workers: usize,
     /// Take part with more workers than the machine has cores. It is slower; tests find more schedules with it.
     pub oversubscribe: bool,
-    /// Executions that one transaction may take, at least 1. When one needs more, the rest of the block runs in order.
+    /// Speculative executions that one transaction may take, at least 1. One that needs more waits until all lower ones are
+    /// settled; its next execution is its last.
     pub max_incarnations: u32,
     /// After every so many settled transactions: if nearly all workers but one, or three quarters of many, were busy with
     /// what had to be repeated, the next transactions are left to fewer; to how many of them grows while it stays so. 0
@@ -110,7 +111,7 @@ pub fn run<'v, V: Vm, S: Settle<V> + Send>(
         let log = engine.work(Log::new(started, worker, options.incarnations), worker, None);
         logs.lock().push(log);
     });
-    engine.conclude(logs.into_inner(), (started, count(workers)), options)
+    engine.conclude(logs.into_inner(), (started, count(workers)))
 }
 
 /// As [`run`], on threads of its own; whose every step `pace` decides, if there is one.
@@ -135,7 +136,7 @@ pub(crate) fn run_on_threads<'v, V: Vm, S: Settle<V> + Send>(
         }
         logs.lock().push(log);
     });
-    engine.conclude(logs.into_inner(), (started, count(options.workers)), options)
+    engine.conclude(logs.into_inner(), (started, count(options.workers)))
 }
 
 /// A block that one thread executes from the start.
@@ -149,7 +150,7 @@ fn whole_in_order<'v, V: Vm, S: Settle<V>>(
     let memory = Memory::new(cells_expected(transactions));
     let mut log = Log::new(started, 0, options.incarnations);
     let mut settled = Vec::with_capacity(transactions as usize);
-    run_in_order(vm, &memory, settle, &|_| 0, &mut log, &mut settled)?;
+    run_in_order(vm, &memory, settle, &mut log, &mut settled)?;
     let name = |cell, field| vm.location(memory.key(cell), field);
     let report = Report {
         transactions,
@@ -184,7 +185,7 @@ struct Engine<'v, 's, V: Vm, S> {
     settle_role: CachePadded<Role>,
     /// Locked by the owner of the settle role only, so never contended.
     settler: Mutex<Settler<'s, S>>,
-    /// Why the run ended; see `end` for which reason stays.
+    /// Why the run ended.
     end: Mutex<Option<End<V::Fatal>>>,
     max_incarnations: u32,
 }
@@ -195,8 +196,6 @@ enum End<F: std::error::Error + 'static> {
     Complete,
     /// The settler said stop.
     Stopped,
-    /// One thread goes on in order.
-    InOrder { reason: Reason },
     /// The run failed.
     Failed(RunError<F>),
 }
@@ -214,7 +213,8 @@ struct Slot<V: Vm> {
     done: Option<Done<V>>,
 }
 
-/// Ready -> Executing -> Executed -> Settled, back to Ready when aborted; Executing -> Parked -> Ready when blocked.
+/// Ready -> Executing -> Executed -> Settled, back to Ready when aborted; Executing -> Parked -> Ready when blocked; Ready ->
+/// Held -> Ready when it was aborted or blocked too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     /// With the scheduler, which hands it out once.
@@ -225,6 +225,8 @@ enum Status {
     Executed,
     /// In the waiting list of a lower transaction.
     Parked,
+    /// Waits until all lower transactions are settled.
+    Held,
     /// Final.
     Settled,
 }
@@ -269,11 +271,6 @@ impl<V: Vm> Slot<V> {
         self.incarnation += 1;
         self.done = None;
     }
-
-    /// Number of the incarnation that comes after all that have begun.
-    fn next_incarnation(&self) -> u32 {
-        if self.status == Status::Ready { self.incarnation } else { self.incarnation + 1 }
-    }
 }
 
 impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
@@ -296,40 +293,29 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
         }
     }
 
-    /// What the run has come to, once all workers have left it; the rest of the block in order, if it ended early.
+    /// What the run has come to, once all workers have left it.
     fn conclude(
         self,
-        mut logs: Vec<Log>,
+        logs: Vec<Log>,
         (started, workers): (Instant, u32),
-        options: &Options,
     ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
         let Self { vm, memory, slots, settler, end, .. } = self;
-        let Settler { settle, mut settled, .. } = settler.into_inner();
-        let mut sequential = None;
+        let settled = settler.into_inner().settled;
         match end.into_inner().expect("workers return only once the run has ended") {
             End::Failed(error) => return Err(error),
             End::Stopped => discard_from(&memory, slots, settled.len()),
             End::Complete => {}
-            End::InOrder { reason } => {
-                let from = count(settled.len());
-                sequential = Some(Fallback { from, start_us: micros(started.elapsed()), reason });
-                let next = |slot: &Mutex<Slot<V>>| slot.lock().next_incarnation();
-                let incarnations: Vec<u32> = slots.iter().map(next).collect();
-                discard_from(&memory, slots, settled.len());
-                let mut log = Log::new(started, 0, options.incarnations);
-                let next = |index: u32| incarnations[index as usize];
-                run_in_order(vm, &memory, settle, &next, &mut log, &mut settled)?;
-                logs.push(log);
-            }
         }
-        debug_assert!(memory.is_settled(&settled), "no speculative write outlives the run");
+        debug_assert!(
+            memory.is_settled(&settled),
+            "what is left was written by the incarnations that settled"
+        );
         let name = |cell, field| vm.location(memory.key(cell), field);
         let report = Report {
             transactions: vm.transactions(),
             settled: count(settled.len()),
             workers,
             wall_us: micros(started.elapsed()),
-            sequential,
             ..merge(logs, &settled, name)
         };
         Ok((report, Versions::new(vm, memory)))
@@ -508,9 +494,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
         self.slots[index as usize].lock().status = Status::Parked;
         let mut parent = self.slots[on as usize].lock();
         let wait = match until {
-            Until::Executed => {
-                matches!(parent.status, Status::Ready | Status::Executing | Status::Parked)
-            }
+            Until::Executed => !matches!(parent.status, Status::Executed | Status::Settled),
             Until::Settled => parent.status != Status::Settled,
         };
         if wait {
@@ -536,14 +520,19 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
         self.again(index, incarnation);
     }
 
-    /// Hands a transaction that is ready again to the scheduler, or the rest of the block to one thread when the
-    /// transaction has had its share (hazards 46 and 50: the bound is a fallback, not an error).
+    /// Hands a transaction that is ready again to the scheduler; later, if it has had its share (hazards 46 and 50): once all
+    /// lower ones are settled one more execution is enough, whatever it reads.
     fn again(&self, index: u32, incarnation: u32) {
         if incarnation >= self.max_incarnations {
-            self.end(End::InOrder { reason: Reason::Incarnations { index } });
-        } else {
-            self.scheduler.give_back(index);
+            let mut slot = self.slots[index as usize].lock();
+            // Whoever settles the one below looks into this slot after it has raised the frontier, under the same lock: it
+            // finds the transaction held, or it was there before and its frontier is seen here.
+            if self.frontier.load(Ordering::Acquire) != index {
+                slot.status = Status::Held;
+                return;
+            }
         }
+        self.scheduler.give_back(index);
     }
 
     /// Ends the run with the failure of an execution on settled values.
@@ -554,14 +543,9 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
         }));
     }
 
-    /// Ends the run. What is known about the settled prefix outweighs the wish to go on in order, which any worker may
-    /// voice while the settler is still at work: after a stop nothing goes on.
+    /// Ends the run, if it has not ended before: the first reason stays.
     fn end(&self, end: End<V::Fatal>) {
-        let mut current = self.end.lock();
-        if matches!(*current, None | Some(End::InOrder { .. })) {
-            *current = Some(end);
-        }
-        drop(current);
+        self.end.lock().get_or_insert(end);
         self.scheduler.end();
     }
 }

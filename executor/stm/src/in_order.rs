@@ -1,4 +1,4 @@
-//! The engine on one thread: what small blocks use, and what finishes a block when speculation does not pay.
+//! The engine on one thread: what small blocks use, in the same memory as large ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,41 +11,37 @@ use crate::sync::AtomicBool;
 use crate::view::{Shared, View};
 use crate::vm::{Execution, Vm};
 
-/// Runs the transactions from `settled.len()` on, on memory that holds the settled writes and no others, and adds what
-/// settles to `settled`. `incarnation` numbers the execution of a transaction that may have been executed before.
+/// Runs all transactions on empty memory, and adds what settles to `settled`.
 pub(crate) fn run_in_order<V: Vm, S: Settle<V>>(
     vm: &V,
     memory: &Memory<V>,
     settle: &mut S,
-    incarnation: &dyn Fn(u32) -> u32,
     log: &mut Log,
     settled: &mut Vec<(u32, bool)>,
 ) -> Result<(), RunError<V::Fatal>> {
     let ended = AtomicBool::new(false);
     let mut worker = vm.worker();
-    let from = u32::try_from(settled.len()).expect("counted in 32 bits");
-    for index in from..vm.transactions() {
-        let incarnation = incarnation(index);
+    for index in 0..vm.transactions() {
         let begin = log.begin();
         log.at = index;
         let step = catch_unwind(AssertUnwindSafe(|| -> Result<Verdict, RunError<V::Fatal>> {
             let shared = Shared { memory, ended: &ended, pace: None };
-            let mut view = View::shared(vm, shared, (index, incarnation), true);
+            let mut view = View::shared(vm, shared, (index, 0), true);
             let execution = vm.execute(&mut worker, &mut view);
-            log.executed(index, incarnation, begin, Outcome::Discarded);
+            log.executed(index, 0, begin, Outcome::Discarded);
             let observations = view.into_observations();
             let Execution { writes, output } = execution.map_err(|stop| stopped(index, stop))?;
             expect_promises(vm, memory, index, &observations, &writes)?;
-            let given = Settled { output, writes: &writes, observations, incarnation };
+            let given = Settled { output, writes: &writes, observations, incarnation: 0 };
             let verdict = settle.settle(index, given);
             if verdict == Verdict::Include {
-                memory.append((index, incarnation), &writes);
+                memory.append((index, 0), &writes);
             }
             Ok(verdict)
         }));
         let verdict =
             step.map_err(|panic| RunError::Panicked { index, message: panic_message(&*panic) })??;
-        settled.push((incarnation, verdict == Verdict::Skip));
+        settled.push((0, verdict == Verdict::Skip));
         if verdict == Verdict::Stop {
             break;
         }

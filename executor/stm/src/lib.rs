@@ -16,9 +16,9 @@
 //! 4. Whoever finishes an execution tries to take the settle role. Its owner goes up the block: if everything below is
 //!    settled, and all observations hold on the settled values, the transaction is handed to [`Settle::settle`], and its
 //!    writes are folded into the settled values (or, if skipped, removed).
-//! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. While the block is mostly
-//!    a chain it is left to one worker, for longer each time this is found again. If a transaction needs too many
-//!    incarnations, the calling thread finishes the block in order, on the settled values and in the same memory.
+//! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. Where nearly all workers
+//!    are wasted, as on a chain, most of them stay away for a while. A transaction that was executed too often waits until
+//!    all below it is settled. Blocks that are too small run in order, in the same memory.
 //! 6. What the settled transactions wrote stays readable: [`Versions`] shows every value of every location.
 //!
 //! # Terms
@@ -65,12 +65,12 @@
 //! | 43 | a speculative error becomes a verdict | failures wait, like results, for the check before settling | `a_speculative_failure_is_no_verdict`, `a_speculative_failure_that_observed_nothing_is_tried_again` |
 //! | 44 | a panic leaves the others waiting | caught around each execution, and around each worker | `hazard_44_a_panic_at_any_task_ends_the_run_or_is_tried_again`, `a_settler_that_panics_surfaces_and_nobody_hangs` |
 //! | 45 | a cancelled run leaves workers behind | a run returns when all its workers have | `no_thread_outlives_its_pool_however_the_run_ended` |
-//! | 46 | a run on wrong values costs much more than the right one | a run that has ended cancels; executions are bounded | `stop_ends_the_run_at_once_and_cancels_what_still_executes`, `a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run` |
+//! | 46 | a run on wrong values costs much more than the right one | a run that has ended cancels; executions are bounded | `stop_ends_the_run_at_once_and_cancels_what_still_executes`, `a_transaction_over_its_incarnations_runs_once_more_when_all_below_is_settled` |
 //! | 47 | a failed read where the block never reads poisons it | as 43 | `a_snapshot_that_fails_where_the_block_never_reads_does_not_matter` |
 //! | 48 | a machine that panicked is used again | it is thrown away | `hazard_48_a_machine_that_panicked_is_thrown_away` |
-//! | 50 | the guard against endless repetition is an error | it is a fallback: the rest runs in order | `a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run` |
+//! | 50 | the guard against endless repetition is an error | the transaction waits for all below it; its next execution is its last | `a_transaction_over_its_incarnations_runs_once_more_when_all_below_is_settled` |
 //! | 51-53 | counters that the block shares are taken in parallel | they belong to the settler, which sees one transaction after the other | `tests/equivalence.rs` |
-//! | 52 | an invalid transaction in the middle | the settler skips it or stops there, on the settled prefix | `skipped_writes_vanish_and_their_readers_run_again`, `stop_outweighs_a_fallback_at_the_same_moment` |
+//! | 52 | an invalid transaction in the middle | the settler skips it or stops there, on the settled prefix | `skipped_writes_vanish_and_their_readers_run_again`, `tests/equivalence.rs` |
 //! | B9 | waiting workers burn all cores | a short bounded spin, then sleep; nobody looks out for longer than asked | `a_pool_without_work_uses_no_processor_time`, `never_more_threads_look_out_than_cores_are_free` |
 //!
 //! # Models

@@ -30,7 +30,7 @@ pub struct Report<L> {
     pub incarnations: Vec<Incarnation<L>>,
     /// Read sets checked again: once each before settling, and whenever a lower write might have changed them.
     pub validations: u64,
-    /// Set when part of the block, or all of it, ran sequentially.
+    /// Set when the block ran on one thread.
     pub sequential: Option<Fallback>,
 }
 
@@ -74,11 +74,11 @@ pub enum Outcome<L> {
     Panicked,
     /// The machine or its snapshot failed.
     Failed,
-    /// The run ended, or went on sequentially, before this execution could settle.
+    /// The run ended before this execution could settle.
     Discarded,
 }
 
-/// The part of a block that ran sequentially.
+/// The part of a block that ran sequentially: all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// First transaction that did.
@@ -98,11 +98,6 @@ pub enum Reason {
     OneWorker,
     /// The block is too small to gain from more workers.
     FewTransactions,
-    /// A transaction used up the incarnations it is allowed.
-    Incarnations {
-        /// Index of the transaction.
-        index: u32,
-    },
 }
 
 /// What one worker noted down.

@@ -15,8 +15,7 @@
 //! Every execution, those that are discarded in the end at full cost. An execution reads at its beginning and writes at its
 //! end: the recorded cost of a transaction does not say where in it a read was, and a read at the beginning is the one that
 //! most easily goes stale. Claims, validation and settlement cost nothing; nor do locks. A worker without work waits for the
-//! next moment at which another one finishes something. If a block is finished in order, that begins when all workers have
-//! left.
+//! next moment at which another one finishes something.
 //!
 //! ```
 //! use weft_stm::Options;
@@ -67,8 +66,6 @@ pub struct Makespan<L> {
     pub total: u64,
     /// Time that all workers together spent executing.
     pub busy: u64,
-    /// Of `total`, the time in which one worker finished the block in order.
-    pub in_order: u64,
     /// What happened; its times are those of this machine, and mean nothing.
     pub report: Report<L>,
 }
@@ -103,10 +100,14 @@ pub fn makespan<V: Vm, S: Settle<V> + Send>(
     let workers = if few { 1 } else { options.workers.clamp(1, WORKERS_MAX) };
     let baton = Baton::new(workers, Clock::new(workers, costs));
     let (report, _) = run_on_threads(vm, settle, &Options { workers, ..*options }, Some(&baton))?;
-    let (parallel, busy) = baton.into_order().total();
-    let rest = report.sequential.map_or(0..0, |fallback| fallback.from..report.settled);
-    let in_order = rest.map(|index| costs.execution(index)).sum();
-    Ok(Makespan { total: parallel + in_order, busy: busy + in_order, in_order, report })
+    let (total, busy) = match report.sequential {
+        Some(_) => {
+            let sum = (0..report.settled).map(|index| costs.execution(index)).sum();
+            (sum, sum)
+        }
+        None => baton.into_order().total(),
+    };
+    Ok(Makespan { total, busy, report })
 }
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ impl<V: Vm, S: Settle<V>> Engine<'_, '_, V, S> {
         let index = self.frontier.load(Ordering::Relaxed);
         let Some(slot) = self.slots.get(index as usize) else { return false };
         let mut slot = slot.lock();
+        if slot.status == Status::Held {
+            slot.status = Status::Ready;
+            drop(slot);
+            self.scheduler.give_back(index);
+            return false;
+        }
         if slot.status != Status::Executed {
             return false;
         }

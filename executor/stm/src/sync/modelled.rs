@@ -17,8 +17,9 @@ pub(crate) use loom::hint::spin_loop;
 #[cfg(shuttle)]
 pub(crate) use shuttle::hint::spin_loop;
 
-/// Looks that a worker without work takes before it sleeps: one, because more are only more of the same.
-pub(crate) const SPINS: u32 = 1;
+/// Looks that a worker without work takes before it sleeps: none. A look is a yield, after which a checker lets the others go
+/// on first, and never tries what happens if they do not.
+pub(crate) const SPINS: u32 = 0;
 
 /// A lock that passes no panic on.
 #[derive(Debug)]

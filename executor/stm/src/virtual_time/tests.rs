@@ -201,16 +201,21 @@ fn a_blocked_execution_costs_what_the_caller_says() {
     assert_eq!(made.busy, (10 * (runs.len() - blocked) + blocked) as u64);
 }
 
+/// A transaction that has had its share of executions waits for its last one, and nobody else does.
 #[test]
-fn what_is_finished_in_order_counts_after_the_parallel_part() {
-    let graph = chains(50, 1);
+fn few_incarnations_slow_nobody_down_who_does_not_need_them() {
+    let graph = chains(256, 2);
     let block = block(&graph);
-    let options =
-        Options { workers: 4, max_incarnations: 1, conflict_sample: 0, ..Options::default() };
-    let made = makespan(&block, &mut Ledger::new(&block), &options, &|_: u32| 10).unwrap();
-    let from = made.report.sequential.expect("every second transaction has to run again").from;
-    assert_eq!(made.in_order, 10 * u64::from(50 - from));
-    assert!(made.total > made.in_order);
+    for max_incarnations in [1, 2, 16] {
+        let options =
+            Options { workers: 16, max_incarnations, conflict_sample: 0, ..Options::default() };
+        let made = makespan(&block, &mut Ledger::new(&block), &options, &|_: u32| 10).unwrap();
+        assert!(made.report.executions <= 256 * u64::from(max_incarnations + 1));
+        assert_eq!(made.report.sequential, None);
+        let (alone, perfect) = (2560, 1280);
+        assert!(made.total <= alone, "{max_incarnations} incarnations: {}", made.total);
+        assert!(max_incarnations < 16 || made.total == perfect, "{}", made.total);
+    }
 }
 
 #[test]

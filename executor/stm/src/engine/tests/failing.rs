@@ -100,16 +100,85 @@ fn a_settler_that_panics_surfaces_and_nobody_hangs() {
 }
 
 #[test]
-fn a_transaction_over_its_incarnations_hands_the_rest_to_the_sequential_run() {
-    let script = second_runs_first(|view| see_result(view, "x", []));
+fn a_transaction_over_its_incarnations_runs_once_more_when_all_below_is_settled() {
+    for max_incarnations in [0, 1] {
+        let script = second_runs_first(|view| see_result(view, "x", []));
+        let mut judge = include_all();
+        let options = Options { max_incarnations, ..options(2) };
+        let report = run_script(&script, &mut judge, &options).unwrap();
+        assert_eq!(judge.outputs, [(0, 0), (1, 1)]);
+        assert_eq!((report.executions, report.sequential), (3, None));
+        assert_eq!(outcome(&report, 1, 1), &Outcome::Settled);
+    }
+}
+
+/// The third transaction is wrong about what it read and may not run again before the first is settled, which waits for the
+/// fourth: that one goes on.
+#[test]
+fn a_transaction_that_is_held_holds_nobody_else() {
+    let (ran, beyond) = (Event::default(), Event::default());
+    let (run_once, passed) = (ran.clone(), beyond.clone());
+    let script = Script {
+        bodies: vec![
+            body(move |view| {
+                beyond.wait();
+                result(view, 0, [])
+            }),
+            body(move |view| {
+                ran.wait();
+                result(view, 0, [("x", Write::Set(1))])
+            }),
+            body(move |view| {
+                let x = see(view, "x")?;
+                run_once.happens();
+                result(view, x, [("y", Write::Set(x))])
+            }),
+            body(move |view| {
+                while look(view, "x")? == 0 {
+                    std::thread::yield_now();
+                }
+                passed.happens();
+                result(view, 3, [])
+            }),
+        ],
+    };
     let mut judge = include_all();
-    let options = Options { max_incarnations: 1, ..options(2) };
+    let options = Options { max_incarnations: 1, ..options(4) };
     let report = run_script(&script, &mut judge, &options).unwrap();
-    assert_eq!(judge.outputs, [(0, 0), (1, 1)]);
-    let fallback = report.sequential.expect("the second transaction may run once only");
-    assert_eq!(fallback.reason, Reason::Incarnations { index: 1 });
-    assert!(fallback.from <= 1);
-    assert_eq!(outcome(&report, 1, 1), &Outcome::Settled);
+    assert_eq!(judge.outputs, [(0, 0), (1, 0), (2, 1), (3, 3)]);
+    assert_eq!(outcome(&report, 3, 0), &Outcome::Settled);
+    assert!(report.executions <= 5, "{}", report.executions);
+}
+
+/// Transaction 2 takes without looking what transaction 0 has not brought yet; a reader above it cannot know a value
+/// before both are settled, and is called then.
+#[test]
+fn a_reader_above_a_delta_that_does_not_fit_yet_waits_until_it_settles() {
+    let tried = Event::default();
+    let met = tried.clone();
+    let script = Script {
+        bodies: vec![
+            body(move |view| {
+                met.wait();
+                result(view, 0, [("x", Write::Set(1))])
+            }),
+            body(|view| result(view, 0, [("x", Write::Add(-1))])),
+            body(move |view| {
+                while view.incarnation() == 0 {
+                    if let Err(stop) = look(view, "x") {
+                        tried.happens();
+                        return Err(stop);
+                    }
+                    std::thread::yield_now();
+                }
+                see_result(view, "x", [])
+            }),
+        ],
+    };
+    let (outputs, report) = outputs(3, &script);
+    assert_eq!(outputs, [0, 0, 0]);
+    assert_eq!(outcome(&report, 2, 0), &Outcome::Blocked { on: 1 });
+    assert_eq!(outcome(&report, 1, 0), &Outcome::Settled);
 }
 
 #[test]
