@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use weft_stm::Options;
-use weft_stm::toy::{Generator, Ledger, Shape, Toy};
+use weft_stm::toy::{Generator, Ledger, Op, Shape, Toy};
 use weft_stm::virtual_time::{Decisions, run_interleaved};
+use weft_stm::{Incarnation, Options, Outcome};
 
 #[path = "common/contract.rs"]
 mod contract;
@@ -94,6 +94,32 @@ fn stops_survive_every_drawn_interleaving() {
 #[test]
 fn failures_survive_every_drawn_interleaving() {
     property(Shape::Failures);
+}
+
+/// The second program takes 5 without looking, which only the first one brings: whoever reads above them before that has
+/// to wait until the second settles, and must be called then.
+#[test]
+fn whoever_waits_for_a_transaction_to_settle_is_called_when_it_does() {
+    let programs = vec![
+        vec![Op::Read(40), Op::Add(1, 10)],
+        vec![Op::Overdraw(1, 5)],
+        vec![Op::Read(1), Op::Set(3)],
+        vec![Op::Read(3), Op::Set(5)],
+    ];
+    let poor = |block: &Toy| block.initial(1) < 5;
+    let block = (0..).map(|seed| Toy::new(programs.clone()).with_seed(seed)).find(poor).unwrap();
+    let options = Options { workers: 3, incarnations: true, ..Options::default() };
+    let mut waited = 0;
+    for seed in 0..200 {
+        let mut ledger = Ledger::new(&block);
+        let interleaved = run_interleaved(&block, &mut ledger, &options, seed);
+        let what = format!("seed {seed}");
+        expect_same(&block, (&interleaved.result, &ledger), options.max_incarnations, &what);
+        let (report, _) = interleaved.result.unwrap();
+        let on_second = |run: &Incarnation<u64>| run.outcome == Outcome::Blocked { on: 1 };
+        waited += usize::from(report.incarnations.iter().any(on_second));
+    }
+    assert!(waited > 5, "{waited}");
 }
 
 #[test]
