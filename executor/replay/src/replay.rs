@@ -43,7 +43,9 @@ impl fmt::Display for Way {
         match self {
             Self::Plain => f.write_str("plain loop"),
             Self::Oracle => f.write_str("oracle"),
+            Self::Parallel(1) => f.write_str("1 worker"),
             Self::Parallel(workers) => write!(f, "{workers} workers"),
+            Self::WithList(1) => f.write_str("1 worker with list"),
             Self::WithList(workers) => write!(f, "{workers} workers with list"),
         }
     }

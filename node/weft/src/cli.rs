@@ -31,6 +31,8 @@ pub enum Command {
     /// Look at a node's database while the node is stopped
     #[command(subcommand)]
     Db(DbCommand),
+    /// Execute real Ethereum blocks, compare what they give, and measure
+    Replay(crate::replay::ReplayArgs),
 }
 
 /// Flags of `weft devnet`.

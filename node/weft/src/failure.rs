@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Unsafe = 6,
     /// This node computed another state than the one two thirds of the power certified.
     Divergence = 7,
+    /// A foreign block or test does not give what it should.
+    Mismatch = 8,
 }
 
 /// A problem that ends the program, told in the form `error: what`, facts, `fix`.

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod logging;
 pub mod network;
 pub mod node;
+pub mod replay;
 pub mod report;
 pub mod testnet;
 
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Devnet(args) => devnet::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Testnet(TestnetCommand::Init(args)) => say(&testnet::init(&args)?),
+        Command::Replay(args) => replay::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))
         }
