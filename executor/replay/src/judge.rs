@@ -52,19 +52,24 @@ pub struct Checks {
     pub oracle: bool,
     /// From Osaka on, run it with its own block access list, too; everything must be equal.
     pub access_list: bool,
+    /// Run a block of several transactions under so many schedules, too, drawn from the seeds 0, 1, ...; everything must be
+    /// equal, and so must refusals.
+    pub schedules: u16,
 }
 
 impl Checks {
-    /// All of them.
-    pub const ALL: Self = Self { oracle: true, access_list: true };
+    /// All of them, and two schedules.
+    pub const ALL: Self = Self { oracle: true, access_list: true, schedules: 2 };
     /// None: the header alone.
-    pub const NONE: Self = Self { oracle: false, access_list: false };
+    pub const NONE: Self = Self { oracle: false, access_list: false, schedules: 0 };
 }
 
 /// Judges files of tests with one executor.
 #[derive(Debug)]
 pub struct Judge {
     executor: Executor,
+    /// One for each drawn schedule, by its seed.
+    drawn: Vec<Executor>,
     checks: Checks,
     filter: Option<String>,
 }
@@ -130,8 +135,10 @@ impl Judge {
     /// A judge whose executor has so many workers (0: one a core) and runs even the smallest block on them.
     #[must_use]
     pub fn new(workers: usize, checks: Checks) -> Self {
-        let executor = Executor::new(workers).with_min_parallel_transactions(0);
-        Self { executor, checks, filter: None }
+        let executor = || Executor::new(workers).with_min_parallel_transactions(0);
+        let seeds = 0..u64::from(checks.schedules);
+        let drawn = seeds.map(|seed| executor().with_drawn_schedule(seed)).collect();
+        Self { executor: executor(), drawn, checks, filter: None }
     }
 
     /// Judges only tests whose file, name or fork contains `text`.

@@ -45,6 +45,12 @@ impl Judge {
         if self.checks.oracle {
             compare_runs("oracle", &verified, &run(Mode::Oracle))?;
         }
+        if input.transactions.len() > 1 {
+            for (seed, drawn) in self.drawn.iter().enumerate() {
+                let other = drawn.execute(input, state, Mode::Verify, Products::ALL);
+                compare_runs(&format!("schedule of seed {seed}"), &other, &verified)?;
+            }
+        }
         let verified = verified.map_err(|error| fault_of(&error))?;
         if self.checks.access_list && fork.has(SpecId::OSAKA) {
             let listed = run(Mode::WithList(&verified.access_list));
