@@ -5,7 +5,7 @@ use crate::effects::Wanted;
 use crate::environment::{Authorities, Environment, transaction_environment};
 use crate::error::Failure;
 use crate::machine::{Machine, Output};
-use crate::place::{BALANCE, CODE, Cell, Fields, LIFE, NONCE, Place, SLOT};
+use crate::place::{BALANCE, Cell, Place, SLOT};
 use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Delta, Observation, Value};
 use alloy_primitives::{Address, U256};
@@ -137,27 +137,25 @@ impl Source for EngineSource<'_, '_> {
     fn account(&mut self, _: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
         let cell = self.view.cell(&Place::Account(address))?;
         self.view.read_cell(cell, |fields| {
-            if let Some((Cell::Account(fields), seen)) = fields.unwritten() {
-                return Ok(Loaded { cell: Some(cell), seen, ..Loaded::plain(*fields, fields) });
-            }
-            // What is rarely seen is only guessed where it is about to be written again.
-            let balance = fields.guess(BALANCE);
-            let nonce = fields.value(NONCE).map_err(Stop::Blocked)?;
-            let code = fields.value(CODE).map_err(Stop::Blocked)?;
-            let life = fields.value(LIFE).map_err(Stop::Blocked)?;
-            let mut account = Fields::default();
-            for read in [&balance, &nonce, &code, &life] {
-                account.set(&read.value);
-            }
             let Cell::Account(before) = fields.base() else {
                 unreachable!("accounts and slots have keys of their own")
             };
-            Ok(Loaded {
-                cell: Some(cell),
-                seen: [balance.seen, nonce.seen, code.seen, life.seen],
-                pending: balance.pending,
-                ..Loaded::plain(account, &before)
-            })
+            let mut account =
+                Loaded { cell: Some(cell), seen: fields.seen(), ..Loaded::plain(before, &before) };
+            let mut stop = None;
+            fields.written(|field, read| {
+                account.fields.set(&read.value);
+                match read.pending {
+                    None => {}
+                    // What is rarely seen is only guessed where it is about to be written again.
+                    Some(blocked) if field == BALANCE => {
+                        account.pending = Some(blocked);
+                        account.seen[usize::from(field)] = read.seen;
+                    }
+                    Some(blocked) => stop = Some(Stop::Blocked(blocked)),
+                }
+            });
+            stop.map_or(Ok(account), Err)
         })
     }
 

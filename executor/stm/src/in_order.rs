@@ -35,7 +35,7 @@ pub(crate) fn run_in_order<V: Vm, S: Settle<V>>(
             let given = Settled { output, writes: &writes, observations, incarnation: 0 };
             let verdict = settle.settle(index, given);
             if verdict == Verdict::Include {
-                memory.append((index, 0), &writes);
+                memory.append(vm, (index, 0), &writes);
             }
             Ok(verdict)
         }));

@@ -76,7 +76,7 @@ pub struct Reading<'c, V: Vm + ?Sized> {
 impl<V: Vm + ?Sized> Memory<V> {
     /// Empty memory with room for so many cells.
     pub(crate) fn new(cells: usize) -> Self {
-        Self { index: SharedMap::with_capacity(cells), cells: Arena::with_capacity(cells) }
+        Self { index: SharedMap::with_capacity(cells), cells: Arena::new() }
     }
 
     /// The cell of `key`; the first one to ask brings its base.
@@ -227,10 +227,10 @@ impl<V: Vm + ?Sized> Memory<V> {
     }
 
     /// Publishes the writes of a transaction that is settled as soon as it is written: nobody else is at work.
-    pub(crate) fn append(&self, version: (u32, u32), writes: &[Put<V>]) {
+    pub(crate) fn append(&self, vm: &V, version: (u32, u32), writes: &[Put<V>]) {
         for Put { cell: id, field, write } in writes {
             let cell = self.get(*id);
-            cell.inner.lock().put(*field, version, write, false);
+            cell.inner.lock().append(vm, *field, version, write, || vm.field(&cell.base, *field));
             cell.bump(*field);
         }
     }
@@ -302,6 +302,23 @@ impl<V: Vm + ?Sized> Cell<V> {
         self.changes[usize::from(field)].fetch_add(1, Ordering::Release);
     }
 
+    /// What transaction `index` reads from one of the cell's chains. Only under the lock.
+    fn read(&self, vm: &V, chain: &mut Chain<V>, index: u32) -> Read<V> {
+        let field = chain.field();
+        let seen = self.changes[usize::from(field)].load(Ordering::Relaxed);
+        match chain.read(vm, index, || vm.field(&self.base, field)) {
+            Ok(value) => Read { value, seen, pending: None },
+            Err(miss) => {
+                let value = chain.estimate(vm, index, vm.field(&self.base, field));
+                let (on, until) = match miss {
+                    Miss::Estimate { writer } => (writer, Until::Executed),
+                    Miss::OutOfRange { writer } => (writer, Until::Settled),
+                };
+                Read { value, seen: NEVER, pending: Some(Blocked { on, until }) }
+            }
+        }
+    }
+
     /// The value that transaction `index` sees. Readers and validation both use this function, so they cannot disagree
     /// (hazard 17).
     fn resolve(
@@ -324,10 +341,9 @@ impl<V: Vm + ?Sized> Reading<'_, V> {
         &self.cell.base
     }
 
-    /// The base of a cell that nobody has written to, and the change counts.
-    pub(crate) fn unwritten(&self) -> Option<(&V::Base, [u32; FIELDS_MAX])> {
-        let counts = || self.cell.changes.each_ref().map(|count| count.load(Ordering::Relaxed));
-        self.inner.chains.is_empty().then(|| (&self.cell.base, counts()))
+    /// The change counts.
+    pub(crate) fn seen(&self) -> [u32; FIELDS_MAX] {
+        self.cell.changes.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// The value of a field.
@@ -342,27 +358,25 @@ impl<V: Vm + ?Sized> Reading<'_, V> {
         }
     }
 
+    /// Shows the fields that somebody has written to, each with its value, or a guess as [`guess`](Self::guess) gives it.
+    pub(crate) fn written(&mut self, mut visit: impl FnMut(Field, Read<V>)) {
+        let Self { vm, cell, inner, index } = self;
+        for chain in &mut inner.chains {
+            let field = chain.field();
+            visit(field, cell.read(*vm, chain, *index));
+        }
+    }
+
     /// The value of a field, or where a lower transaction is about to write it again, the one that it wrote before: good
     /// enough where the result will probably not depend on it. If it does, [`Read::pending`] says whom to wait for.
     pub fn guess(&mut self, field: Field) -> Read<V> {
-        let seen = self.cell.changes[usize::from(field)].load(Ordering::Relaxed);
-        let Some(at) = self.inner.position(field) else {
-            let value = self.vm.field(&self.cell.base, field);
-            return Read { value, seen, pending: None };
-        };
-        let base = || self.vm.field(&self.cell.base, field);
-        let chain = &mut self.inner.chains[at];
-        match chain.read(self.vm, self.index, base) {
-            Ok(value) => Read { value, seen, pending: None },
-            Err(miss) => {
-                let base = self.vm.field(&self.cell.base, field);
-                let value = chain.estimate(self.vm, self.index, base);
-                let (on, until) = match miss {
-                    Miss::Estimate { writer } => (writer, Until::Executed),
-                    Miss::OutOfRange { writer } => (writer, Until::Settled),
-                };
-                Read { value, seen: NEVER, pending: Some(Blocked { on, until }) }
-            }
+        match self.inner.position(field) {
+            Some(at) => self.cell.read(self.vm, &mut self.inner.chains[at], self.index),
+            None => Read {
+                value: self.vm.field(&self.cell.base, field),
+                seen: self.cell.changes[usize::from(field)].load(Ordering::Relaxed),
+                pending: None,
+            },
         }
     }
 }

@@ -54,6 +54,12 @@ impl<V: Vm + ?Sized> Plain<V> {
         written.unwrap_or_else(|| vm.field(&cell.base, field))
     }
 
+    /// The fields that were written, with their values.
+    pub(crate) fn written(&self, id: CellId) -> impl Iterator<Item = (Field, V::Value)> {
+        let values = self.cells[id.number()].values.iter().enumerate();
+        values.filter_map(|(field, value)| Some((field as Field, value.clone()?)))
+    }
+
     fn location(&self, vm: &V, id: CellId, field: Field) -> String {
         format!("{:?}", vm.location(self.key(id), field))
     }

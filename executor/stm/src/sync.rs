@@ -4,6 +4,8 @@
 //! are those of a model checker, which then runs the code of this crate itself, and no copy of it (see [`crate`]'s section
 //! on models). Only the pool of threads is left out of that.
 
+#[cfg(not(any(loom, shuttle)))]
+mod arena;
 #[cfg(any(loom, shuttle))]
 mod modelled;
 #[cfg(not(any(loom, shuttle)))]

@@ -277,12 +277,25 @@ where
 }
 
 impl<V: Vm + ?Sized> Fields<'_, V> {
-    /// The cell as it was before the block, where nobody has written to it, and which states of the fields these are.
-    #[must_use]
-    pub fn unwritten(&self) -> Option<(&V::Base, [u32; FIELDS_MAX])> {
+    /// Shows the fields that transactions of the block have written to, each with its value, or with a guess; see
+    /// [`Read::pending`]. The others are as before the block.
+    pub fn written(&mut self, mut visit: impl FnMut(Field, Read<V>)) {
         match self {
-            Self::Shared(reading) => reading.unwritten(),
-            Self::Plain(..) => None,
+            Self::Shared(reading) => reading.written(visit),
+            Self::Plain(_, values, cell) => {
+                for (field, value) in values.written(*cell) {
+                    visit(field, Read { value, seen: 0, pending: None });
+                }
+            }
+        }
+    }
+
+    /// The states of all fields, for [`View::observe`].
+    #[must_use]
+    pub fn seen(&self) -> [u32; FIELDS_MAX] {
+        match self {
+            Self::Shared(reading) => reading.seen(),
+            Self::Plain(..) => [0; FIELDS_MAX],
         }
     }
 }

@@ -87,6 +87,33 @@ impl<V: Vm + ?Sized> Inner<V> {
         self.chains[at].put(Entry { index, incarnation, write, estimate, seen: !estimate })
     }
 
+    /// Adds a write above all others, of which none will change any more, and keeps the value after it.
+    pub(super) fn append(
+        &mut self,
+        vm: &V,
+        field: Field,
+        version: (u32, u32),
+        write: &Write<V>,
+        base: impl FnOnce() -> V::Value,
+    ) {
+        let after = match write {
+            Write::Set(_) => None,
+            Write::Add(delta) => {
+                let before = match self.chain(field) {
+                    Some(chain) => chain.resolve(vm, u32::MAX, base).ok(),
+                    None => Some(base()),
+                };
+                before.and_then(|before| vm.apply(&before, delta))
+            }
+        };
+        self.put(field, version, write, false);
+        if let (Some(after), Some(at)) = (after, self.position(field)) {
+            let folds = &mut self.chains[at].folds;
+            folds.clear();
+            folds.push((version.0, after));
+        }
+    }
+
     /// Removes the write of transaction `index` to `field` if its incarnation is one of `which`.
     pub(super) fn take(
         &mut self,
@@ -157,6 +184,11 @@ impl<V: Vm + ?Sized> Inner<V> {
 }
 
 impl<V: Vm + ?Sized> Chain<V> {
+    /// The field that it is of.
+    pub(super) fn field(&self) -> Field {
+        self.field
+    }
+
     fn find(&self, index: u32) -> Result<usize, usize> {
         // Most writes are the newest.
         match self.entries.last() {

@@ -92,9 +92,9 @@ pub(crate) struct Arena<T> {
 }
 
 impl<T> Arena<T> {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        const ROOM: usize = 64;
-        let places = (0..capacity + ROOM).map(|_| OnceLock::new()).collect();
+    pub(crate) fn new() -> Self {
+        const ROOM: usize = 256;
+        let places = (0..ROOM).map(|_| OnceLock::new()).collect();
         Self { places, next: AtomicUsize::new(0) }
     }
 

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-pub(crate) use boxcar::Vec as Arena;
+pub(crate) use super::arena::Arena;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 pub(crate) use std::hint::spin_loop;
@@ -25,10 +25,11 @@ pub(crate) struct SharedMap<K, V> {
 impl<K: Eq + Hash, V: Copy> SharedMap<K, V> {
     /// An empty map with room for `capacity` keys and a number of shards that keeps workers out of each other's way.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        const SHARDS: usize = 128;
+        // Each shard has its own table: a small block is not to make a hundred of them.
+        let amount = (capacity / 16).next_power_of_two().clamp(8, 128);
         let hasher = RandomState::default();
         let shards =
-            dashmap::DashMap::with_capacity_and_hasher_and_shard_amount(capacity, hasher, SHARDS);
+            dashmap::DashMap::with_capacity_and_hasher_and_shard_amount(capacity, hasher, amount);
         Self { shards }
     }
 
