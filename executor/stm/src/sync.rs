@@ -4,7 +4,6 @@
 //! are those of a model checker, which then runs the code of this crate itself, and no copy of it (see [`crate`]'s section
 //! on models). Only the pool of threads is left out of that.
 
-#[cfg(not(any(loom, shuttle)))]
 mod arena;
 #[cfg(any(loom, shuttle))]
 mod modelled;
@@ -16,6 +15,7 @@ pub(crate) use modelled::*;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use native::*;
 
+pub(crate) use arena::Arena;
 pub(crate) use crossbeam_utils::CachePadded;
 
 /// A map of one owner. The hasher is keyed at random in every process.

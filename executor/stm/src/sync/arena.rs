@@ -1,4 +1,6 @@
 //! A list that many threads lengthen at once, and whose elements never move.
+//!
+//! The same for model checkers: it stands on the standard library's cells, which they take for granted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

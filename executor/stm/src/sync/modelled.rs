@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
-use std::sync::{OnceLock, PoisonError};
+use std::sync::PoisonError;
 
 #[cfg(loom)]
 use loom::sync as checked;
@@ -82,38 +82,6 @@ impl Condvar {
 
     pub(crate) fn notify_all(&self) {
         self.inner.notify_all();
-    }
-}
-
-/// Values that are pushed by many and stay where they are. Models are small: there is room for so many and no more.
-pub(crate) struct Arena<T> {
-    places: Vec<OnceLock<T>>,
-    next: AtomicUsize,
-}
-
-impl<T> Arena<T> {
-    pub(crate) fn new() -> Self {
-        const ROOM: usize = 256;
-        let places = (0..ROOM).map(|_| OnceLock::new()).collect();
-        Self { places, next: AtomicUsize::new(0) }
-    }
-
-    pub(crate) fn push(&self, value: T) -> usize {
-        let at = self.next.fetch_add(1, Ordering::AcqRel);
-        assert!(self.places[at].set(value).is_ok(), "each place is given to one");
-        at
-    }
-
-    pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        self.places.get(at)?.get()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.next.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.places.iter().map_while(OnceLock::get).enumerate()
     }
 }
 

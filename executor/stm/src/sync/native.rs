@@ -4,7 +4,6 @@ use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-pub(crate) use super::arena::Arena;
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 pub(crate) use std::hint::spin_loop;
