@@ -226,6 +226,55 @@ fn a_guess_is_the_value_before_the_abort_and_says_whom_to_wait_for() {
 }
 
 #[test]
+fn what_was_written_is_shown_as_each_field_is_read_and_what_was_not_is_not() {
+    let (memory, vm, cell) = memory();
+    let shown = |index| {
+        let mut shown = Vec::new();
+        let mut reading = memory.reading(&vm, cell, index);
+        reading.written(|field, read| shown.push((field, read.value, read.seen, read.pending)));
+        let single: Vec<_> = shown.iter().map(|(field, ..)| reading.guess(*field)).collect();
+        let pairs = shown.iter().zip(&single);
+        for ((field, value, seen, pending), read) in pairs {
+            assert_eq!((*value, *seen, *pending), (read.value, read.seen, read.pending));
+            assert!(pending.is_some() || *seen == reading.seen()[usize::from(*field)]);
+        }
+        shown
+            .into_iter()
+            .map(|(field, value, _, pending)| (field, value, pending))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown(5), []);
+    publish(&memory, cell, (1, 0), Write::Set(6));
+    publish(&memory, cell, (3, 0), Write::Add(4));
+    assert_eq!(shown(5), [(FIELD, 10, None)]);
+    // Below all writes the field is as before the block.
+    assert_eq!(shown(0), [(FIELD, 0, None)]);
+    memory.mark_estimates(3, &[put(cell, Write::Add(4))]);
+    assert_eq!(shown(5), [(FIELD, 10, Some(blocked(3, Until::Executed)))]);
+    assert_eq!(shown(3), [(FIELD, 6, None)]);
+}
+
+/// What is written in order keeps its sum: the next reader must find what folding everything gives.
+#[test]
+fn writes_that_are_appended_are_read_as_if_they_were_published() {
+    let (appended, vm, cell) = memory();
+    let (published, _, other) = memory();
+    let mut generator = crate::toy::Generator::new(5);
+    for index in 0..400 {
+        let write = match generator.below(12) {
+            0 => Write::Set(generator.below(9)),
+            _ => Write::Add(i128::from(generator.below(9)) + 1),
+        };
+        appended.append(&vm, (index, 0), &[put(cell, write.clone())]);
+        publish(&published, other, (index, 0), write);
+        for reader in [index, index + 1, index / 2] {
+            let expected = value(&published, &vm, other, reader);
+            assert_eq!(value(&appended, &vm, cell, reader), expected, "{index} {reader}");
+        }
+    }
+}
+
+#[test]
 fn a_reader_is_remembered_with_the_observation_that_does_not_hold() {
     let (memory, vm, cell) = memory();
     let other = memory.cell(&vm, &77).unwrap();
