@@ -283,6 +283,26 @@ impl Executor {
         Ok(executed)
     }
 
+    /// The net change that a block makes if its access list is right: known before anything is executed, so that a state
+    /// root can be computed at the same time. Worth nothing until [`verify`](Self::verify) has accepted the list.
+    ///
+    /// # Errors
+    /// A verdict when the list is malformed; operational failures.
+    pub fn foresee(
+        &self,
+        header: &Header,
+        transactions: usize,
+        access_list: &[u8],
+        state: &Arc<dyn StateReader>,
+    ) -> Result<StateDiff, ExecutionError> {
+        let mut rest = access_list;
+        let decoded: Vec<AccountChanges> = alloy_rlp::Decodable::decode(&mut rest)
+            .map_err(|error| flawed(format!("it cannot be decoded: {error}")))?;
+        let listed = Listed::new(&decoded, transactions).map_err(flawed)?;
+        let base = Base::new(&**state, header, &self.codes);
+        Ok(listed.net_change(&base)?)
+    }
+
     /// Executes transactions one after the other under the rules of [`verify`](Self::verify), without comparing anything
     /// with the header: the oracle that the parallel run is held against.
     ///

@@ -17,7 +17,7 @@ use weft_types::limits::HEADER_BYTES_MAX;
 use weft_types::transaction::{recover_transaction, validate_stateless};
 use weft_types::{
     ChainParams, CommitCertificate, Header, Height, RecoveredTransaction, Round, SealedBlock,
-    Transaction,
+    StateDiff, Transaction,
 };
 
 /// A block that was executed on this node's head and is ready to be committed.
@@ -90,6 +90,10 @@ pub struct Chain {
     params: ChainParams,
     fee_recipient: Address,
 }
+
+/// Bytes of an access list from which on the root is computed beside the execution; below, it is not worth a call to
+/// another thread.
+const ROOT_BESIDE_LIST_BYTES_MIN: usize = 16 * 1024;
 
 impl Chain {
     /// Joins the parts. `fee_recipient` gets the tips of blocks that this node proposes.
@@ -191,13 +195,7 @@ impl Chain {
         let body = BlockBody::decode(body_bytes).map_err(invalid)?;
         let transactions = self.recover(body.transactions)?;
         let list = (!body.access_list.is_empty()).then_some(body.access_list.as_ref());
-        let mut executed = self
-            .executor
-            .verify(&header, &transactions, list, &head.state, &self.params)
-            .map_err(prepare_error)?;
-        let started = Instant::now();
-        let tree = head.tree.apply(&executed.diff);
-        executed.profile.root_us = micros(started);
+        let (executed, tree) = self.execute_on(&head, &header, &transactions, list)?;
         if tree.root() != header.state_root {
             return Err(PrepareError::Invalid {
                 reason: format!(
@@ -210,6 +208,40 @@ impl Chain {
         let state_root = header.state_root;
         let block = executed.seal(header, state_root);
         Ok((block, executed, tree))
+    }
+
+    /// Executes a block on `head` and applies what it changes.
+    fn execute_on(
+        &self,
+        head: &Head,
+        header: &Header,
+        transactions: &[Arc<RecoveredTransaction>],
+        list: Option<&[u8]>,
+    ) -> Result<(Executed, Tree), PrepareError> {
+        let verify = || self.executor.verify(header, transactions, list, &head.state, &self.params);
+        let apply = |diff: &StateDiff| {
+            let started = Instant::now();
+            let tree = head.tree.apply(diff);
+            (tree, micros(started))
+        };
+        // The list says what will change before anything is executed: a large block has its root computed meanwhile.
+        let (executed, foreseen) =
+            match list.filter(|list| list.len() >= ROOT_BESIDE_LIST_BYTES_MIN) {
+                None => (verify(), None),
+                Some(list) => rayon::join(verify, || {
+                    let count = transactions.len();
+                    let diff = self.executor.foresee(header, count, list, &head.state).ok()?;
+                    let applied = apply(&diff);
+                    Some((diff, applied))
+                }),
+            };
+        let mut executed = executed.map_err(prepare_error)?;
+        let (tree, root_us) = match foreseen {
+            Some((diff, applied)) if diff == executed.diff => applied,
+            _ => apply(&executed.diff),
+        };
+        executed.profile.root_us = root_us;
+        Ok((executed, tree))
     }
 
     /// Makes a decided block durable and moves the head; the pool drops what it included.
