@@ -70,3 +70,54 @@ fn show(value: &impl Debug) -> String {
     }
     text.chars().take(VALUE_CHARS_MAX).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loads::Kind;
+    use weft_evm::{Executor, Mode, Products};
+    use weft_types::{B256, Bytes};
+
+    fn executed() -> Executed {
+        let load = Kind::find("small-5").expect("it is in the table").make();
+        let executor = Executor::new(1);
+        executor
+            .execute(&load.input(), &load.state, Mode::Oracle, Products::ALL)
+            .expect("the load is valid")
+    }
+
+    #[test]
+    fn equal_results_have_no_difference_whatever_their_profiles() {
+        let (a, mut b) = (executed(), executed());
+        b.profile.wall_us += 1;
+        assert_eq!(difference(&a, &b), None);
+    }
+
+    #[test]
+    fn every_field_is_compared_and_named() {
+        type Change = fn(&mut Executed);
+        let changes: [(&str, Change); 14] = [
+            ("transactions.length", |e| drop(e.transactions.pop())),
+            ("receipts[4]", |e| e.receipts[4] = e.receipts[3].clone()),
+            ("receipts.length", |e| drop(e.receipts.pop())),
+            ("gasUsed", |e| e.gas_used += 1),
+            ("logsBloom", |e| e.logs_bloom = !e.logs_bloom),
+            ("receiptsRoot", |e| e.receipts_root = B256::ZERO),
+            ("requests.length", |e| e.requests.push(Bytes::new())),
+            ("requestsHash", |e| e.requests_hash = B256::ZERO),
+            ("wiped.length", |e| e.wiped.push(e.transactions[0].signer())),
+            ("stateDiff.accounts[1]", |e| e.diff.accounts[1].before = None),
+            ("stateDiff.code.length", |e| e.diff.code.push((B256::ZERO, Bytes::new()))),
+            ("accessRecord.transactions[2]", |e| e.access_record.transactions[2].gas_used += 1),
+            ("blockAccessList", |e| e.access_list = Bytes::new()),
+            ("blockAccessListHash", |e| e.access_list_hash = B256::ZERO),
+        ];
+        let right = executed();
+        for (name, change) in changes {
+            let mut wrong = right.clone();
+            change(&mut wrong);
+            let found = difference(&right, &wrong).map(|difference| difference.field);
+            assert_eq!(found.as_deref(), Some(name));
+        }
+    }
+}
