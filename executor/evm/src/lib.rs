@@ -22,6 +22,8 @@
 //! - What is published comes from revm's final journal, never from a parallel account of single instructions.
 //! - An unchanged value is a read, in the access list, in the access record and for the engine.
 //!
+#![doc = include_str!("hazards.md")]
+//!
 //! # It is not
 //! A store (it reads through [`weft_types::StateReader`] and returns a [`weft_types::StateDiff`]), a judge of header fields
 //! that do not follow from execution, or a computer of state roots.

@@ -25,7 +25,7 @@ fn transfers(world: &World, users: u8) -> Vec<Arc<RecoveredTransaction>> {
 }
 
 #[test]
-fn independent_transfers_never_run_twice_and_the_coinbase_gets_every_tip() {
+fn hazard_01_independent_transfers_never_run_twice_and_the_coinbase_gets_every_tip() {
     let world = World::with_users(60);
     let candidates = transfers(&world, 60);
     for workers in [1, 2, 8] {
@@ -40,7 +40,7 @@ fn independent_transfers_never_run_twice_and_the_coinbase_gets_every_tip() {
 }
 
 #[test]
-fn a_contract_that_stores_the_coinbase_balance_sees_all_tips_below_it() {
+fn hazard_02_a_contract_that_stores_the_coinbase_balance_sees_all_tips_below_it() {
     let mut world = World::with_users(50);
     world.deploy(READER, reader());
     let candidates: Vec<_> = (0..50)
@@ -83,7 +83,7 @@ fn a_contract_that_stores_the_coinbase_balance_sees_all_tips_below_it() {
 }
 
 #[test]
-fn the_coinbase_may_be_a_sender_or_a_recipient() {
+fn hazard_04_the_coinbase_may_be_a_sender_or_a_recipient() {
     let mut world = World::with_users(8);
     world.header.beneficiary = user(3);
     let mut candidates = transfers(&world, 8);
@@ -94,7 +94,7 @@ fn the_coinbase_may_be_a_sender_or_a_recipient() {
 }
 
 #[test]
-fn the_coinbase_may_own_nothing_but_the_tips_it_spends() {
+fn hazard_04_the_coinbase_may_own_nothing_but_the_tips_it_spends() {
     let mut world = World::with_users(8);
     let coinbase = user(20);
     world.header.beneficiary = coinbase;
@@ -114,7 +114,7 @@ fn the_coinbase_may_own_nothing_but_the_tips_it_spends() {
 }
 
 #[test]
-fn the_coinbase_may_inherit_from_a_destroyed_contract_or_be_one() {
+fn hazard_04_the_coinbase_may_inherit_from_a_destroyed_contract_or_be_one() {
     let destroy = Asm::new().op(&[op::COINBASE, op::SELFDESTRUCT]).code();
     for created_is_coinbase in [false, true] {
         let mut world = World::with_users(4);
@@ -143,7 +143,7 @@ fn the_coinbase_may_inherit_from_a_destroyed_contract_or_be_one() {
 }
 
 #[test]
-fn the_coinbase_may_be_a_contract_with_code_and_one_created_in_the_block() {
+fn hazard_04_the_coinbase_may_be_a_contract_with_code_and_one_created_in_the_block() {
     let mut world = World::with_users(4);
     let own = Asm::new().op(&[op::SELFBALANCE]).store(0).code();
     world.header.beneficiary = user(1).create(0);
@@ -163,7 +163,7 @@ fn the_coinbase_may_be_a_contract_with_code_and_one_created_in_the_block() {
 }
 
 #[test]
-fn without_a_tip_the_coinbase_is_accessed_but_not_brought_into_being() {
+fn hazard_03_without_a_tip_the_coinbase_is_accessed_but_not_brought_into_being() {
     for balance in [U256::ZERO, U256::from(5)] {
         let mut world = World::with_users(3);
         if !balance.is_zero() {

@@ -1,4 +1,9 @@
-//! What goes wrong in optimistic execution, one test a hazard (sections A-II to A-VII of the hazard list).
+//! What goes wrong in optimistic execution, one test a hazard and more; the table of the crate names them all.
+
+mod code;
+mod fees;
+mod judging;
+mod lives;
 
 use super::asm::{Asm, counter, deployer, op, word, words};
 use super::plain::check;
@@ -15,13 +20,14 @@ fn marker(value: u64) -> Bytes {
     Asm::new().push(U256::from(value)).store(0).code()
 }
 
+/// What a slot holds after a block, where the block changed it.
 fn slot(built: &crate::Executed, address: Address, slot: u64) -> Option<U256> {
     let account = built.diff.accounts.iter().find(|account| account.address == address)?;
     account.slots.iter().find(|s| s.slot == U256::from(slot)).map(|s| s.after)
 }
 
 #[test]
-fn two_hundred_transactions_of_one_sender_all_settle() {
+fn hazard_07_two_hundred_transactions_of_one_sender_all_settle() {
     let world = World::with_users(2);
     let candidates: Vec<_> = (0..200)
         .map(|nonce| {
@@ -37,7 +43,7 @@ fn two_hundred_transactions_of_one_sender_all_settle() {
 }
 
 #[test]
-fn interleaved_senders_all_settle() {
+fn hazard_07_interleaved_senders_all_settle() {
     let world = World::with_users(40);
     let candidates: Vec<_> = (0..5)
         .flat_map(|nonce| (0..40).map(move |n| (n, nonce)))
@@ -47,7 +53,7 @@ fn interleaved_senders_all_settle() {
 }
 
 #[test]
-fn a_ring_of_just_funded_senders_settles_and_one_wei_less_breaks_it_there() {
+fn hazard_12_a_ring_of_just_funded_senders_settles_and_one_wei_less_breaks_it_there() {
     // Everybody starts with nothing but what the one before sends.
     let cost = U256::from(21_000u64 * 1_000_000);
     let ring = |short_at: Option<u8>| {
@@ -80,7 +86,8 @@ fn a_ring_of_just_funded_senders_settles_and_one_wei_less_breaks_it_there() {
 }
 
 #[test]
-fn a_delegated_account_whose_nonce_another_transaction_bumps_is_judged_by_the_new_nonce() {
+fn hazard_11_a_delegated_account_whose_nonce_another_transaction_bumps_is_judged_by_the_new_nonce()
+{
     // Hazards 9 and 11: user 1 runs a contract that creates, so a call by user 0 uses up a nonce of user 1.
     let mut world = World::with_users(3);
     let creator = Asm::new()
@@ -109,7 +116,7 @@ fn a_delegated_account_whose_nonce_another_transaction_bumps_is_judged_by_the_ne
 }
 
 #[test]
-fn a_self_sponsored_authorization_uses_two_nonces() {
+fn hazard_10_a_self_sponsored_authorization_uses_two_nonces() {
     let mut world = World::with_users(2);
     world.deploy(CONTRACT, marker(1));
     let candidates = [
@@ -126,7 +133,7 @@ fn a_self_sponsored_authorization_uses_two_nonces() {
 }
 
 #[test]
-fn redelegation_within_a_block_runs_the_newest_code() {
+fn hazard_27_redelegation_within_a_block_runs_the_newest_code() {
     // Hazard 27: X, then Y, then none, with a call after each.
     let mut world = World::with_users(4);
     world.deploy(CONTRACT, counter());
@@ -154,7 +161,7 @@ fn redelegation_within_a_block_runs_the_newest_code() {
 }
 
 #[test]
-fn code_created_in_the_block_runs_later_in_the_block() {
+fn hazard_26_code_created_in_the_block_runs_later_in_the_block() {
     let world = World::with_users(3);
     let created = user(0).create(0);
     let candidates = [
@@ -168,7 +175,7 @@ fn code_created_in_the_block_runs_later_in_the_block() {
 }
 
 #[test]
-fn an_absent_account_stays_absent_until_it_is_paid() {
+fn hazard_14_an_absent_account_stays_absent_until_it_is_paid() {
     // Hazard 14: emptiness as EXTCODEHASH and the surcharge of a paying CALL see it.
     let mut world = World::with_users(4);
     let absent = Address::repeat_byte(0x55);
@@ -200,7 +207,7 @@ fn an_absent_account_stays_absent_until_it_is_paid() {
 }
 
 #[test]
-fn a_contract_created_and_destroyed_in_one_transaction_leaves_no_ghost() {
+fn hazard_20_a_contract_created_and_destroyed_in_one_transaction_leaves_no_ghost() {
     // Hazards 18 and 20: later transactions pay, call and create again at the same address.
     let mut world = World::with_users(4);
     let initcode =
@@ -231,7 +238,7 @@ fn a_contract_created_and_destroyed_in_one_transaction_leaves_no_ghost() {
 }
 
 #[test]
-fn a_hot_slot_counts_every_call() {
+fn hazard_36_a_hot_slot_counts_every_call() {
     let mut world = World::with_users(50);
     world.deploy(CONTRACT, counter());
     let candidates: Vec<_> = (0..50).map(|n| world.draft(n, 0, CONTRACT).sign()).collect();
@@ -252,7 +259,7 @@ fn a_write_of_the_value_that_is_there_is_a_read() {
 }
 
 #[test]
-fn log_indices_and_cumulative_gas_are_those_of_the_block() {
+fn hazard_51_log_indices_and_cumulative_gas_are_those_of_the_block() {
     let mut world = World::with_users(5);
     let logs = Asm::new()
         .push(U256::ZERO)
@@ -272,7 +279,7 @@ fn log_indices_and_cumulative_gas_are_those_of_the_block() {
 }
 
 #[test]
-fn a_withdrawal_request_leaves_the_queue_after_the_transactions() {
+fn hazard_54_a_withdrawal_request_leaves_the_queue_after_the_transactions() {
     // Hazard 54: the request changes the queue's count and tail at its own index and again after the block.
     let world = World::with_users(2);
     let mut input = vec![7u8; 48];
@@ -297,7 +304,7 @@ fn a_withdrawal_request_leaves_the_queue_after_the_transactions() {
 }
 
 #[test]
-fn transactions_see_what_the_system_calls_of_their_block_wrote() {
+fn hazard_54_transactions_see_what_the_system_calls_of_their_block_wrote() {
     let mut world = World::with_users(3);
     let history = alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
     let ask = Asm::new()
@@ -321,7 +328,7 @@ fn transactions_see_what_the_system_calls_of_their_block_wrote() {
 }
 
 #[test]
-fn blockhash_answers_for_the_last_256_blocks_only() {
+fn hazard_55_blockhash_answers_for_the_last_256_blocks_only() {
     let mut world = World::with_users(4);
     let code = Asm::new()
         .argument(1)

@@ -41,7 +41,7 @@ fn refused_everywhere(world: &World, bad: &Arc<RecoveredTransaction>, reason: &s
 }
 
 #[test]
-fn a_nonce_gap_ends_with_a_verdict_at_any_place() {
+fn hazard_08_a_nonce_gap_ends_with_a_verdict_at_any_place() {
     let world = World::with_users(14);
     refused_everywhere(
         &world,
@@ -51,7 +51,7 @@ fn a_nonce_gap_ends_with_a_verdict_at_any_place() {
 }
 
 #[test]
-fn a_nonce_that_was_used_ends_with_a_verdict_at_any_place() {
+fn hazard_08_a_nonce_that_was_used_ends_with_a_verdict_at_any_place() {
     let mut world = World::with_users(14);
     world.state.set_nonce(user(13), 4);
     refused_everywhere(
@@ -62,13 +62,13 @@ fn a_nonce_that_was_used_ends_with_a_verdict_at_any_place() {
 }
 
 #[test]
-fn an_unfunded_sender_ends_with_a_verdict_at_any_place() {
+fn hazard_08_an_unfunded_sender_ends_with_a_verdict_at_any_place() {
     let world = World::with_users(12);
     refused_everywhere(&world, &world.draft(13, 0, COINBASE).gas(21_000).sign(), "lack of funds");
 }
 
 #[test]
-fn a_sender_with_code_ends_with_a_verdict_at_any_place() {
+fn hazard_43_a_sender_with_code_ends_with_a_verdict_at_any_place() {
     let mut world = World::with_users(14);
     world.deploy(user(13), counter());
     refused_everywhere(
@@ -79,7 +79,7 @@ fn a_sender_with_code_ends_with_a_verdict_at_any_place() {
 }
 
 #[test]
-fn too_little_gas_for_the_calldata_floor_ends_with_a_verdict_at_any_place() {
+fn hazard_43_too_little_gas_for_the_calldata_floor_ends_with_a_verdict_at_any_place() {
     let world = World::with_users(14);
     let input = Bytes::from(vec![1u8; 100]);
     refused_everywhere(
@@ -90,7 +90,7 @@ fn too_little_gas_for_the_calldata_floor_ends_with_a_verdict_at_any_place() {
 }
 
 #[test]
-fn gas_is_admitted_by_limit_and_not_by_use() {
+fn hazard_53_gas_is_admitted_by_limit_and_not_by_use() {
     // Hazard 53: the last one fits by what it uses, but not by what it may use.
     let mut world = World::with_users(10);
     world.header.gas_limit = 21_000 * 9 + 30_000;
@@ -114,7 +114,7 @@ fn gas_is_admitted_by_limit_and_not_by_use() {
 }
 
 #[test]
-fn a_skipped_transaction_leaves_no_trace_for_those_above_it() {
+fn hazard_52_a_skipped_transaction_leaves_no_trace_for_those_above_it() {
     let mut world = World::with_users(4);
     world.deploy(CONTRACT, counter());
     world.header.gas_limit = 1_000_000;
@@ -225,7 +225,7 @@ impl StateReader for Damaged {
 }
 
 #[test]
-fn a_failed_state_read_is_no_verdict() {
+fn hazard_43_a_failed_state_read_is_no_verdict() {
     let world = World::with_users(12);
     for workers in [1, 4] {
         let executor = Executor::new(workers).with_min_parallel_transactions(2);
@@ -243,7 +243,7 @@ fn a_failed_state_read_is_no_verdict() {
 }
 
 #[test]
-fn a_read_that_only_a_speculative_run_makes_does_not_fail_the_block() {
+fn hazard_47_a_read_that_only_a_speculative_run_makes_does_not_fail_the_block() {
     // Hazard 47: the switch is thrown by a lower transaction, so the settled run never looks at the damaged account.
     let mut world = World::with_users(12);
     let victim = Address::repeat_byte(0xdd);

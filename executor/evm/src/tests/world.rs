@@ -1,11 +1,13 @@
 //! A small chain in memory: accounts, system contracts, and transactions without real signatures.
 
-use crate::{Executed, ExecutionError, Executor, MemoryState};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702};
+use crate::{BlockInput, Executed, ExecutionError, Executor, MemoryState, Mode, Products, Rules};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxLegacy};
+use alloy_eips::eip4895::Withdrawal;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
+use revm::primitives::hardfork::SpecId;
 use std::sync::Arc;
 use weft_types::{ChainParams, Header, RecoveredTransaction, Round, StateReader, Transaction};
 
@@ -21,6 +23,9 @@ pub(crate) struct World {
     pub(crate) state: MemoryState,
     pub(crate) header: Header,
     pub(crate) params: ChainParams,
+    pub(crate) rules: Rules,
+    pub(crate) withdrawals: Vec<Withdrawal>,
+    pub(crate) ommers: Vec<Header>,
 }
 
 /// A transaction to be.
@@ -34,6 +39,8 @@ pub(crate) struct Draft {
     pub(crate) gas: u64,
     pub(crate) tip: u128,
     pub(crate) authorizations: Vec<SignedAuthorization>,
+    /// Without EIP-1559: a legacy transaction, whose price is the tip.
+    legacy: bool,
 }
 
 /// Key of the `n`-th user.
@@ -88,7 +95,20 @@ impl World {
         state.set_block_hash(299, hash);
         let header =
             weft_types::header::next_header(&parent, hash, &params, Round(0), COINBASE, 1_001);
-        Self { state, header, params }
+        let rules = Rules::weft(&params);
+        Self { state, header, params, rules, withdrawals: Vec::new(), ommers: Vec::new() }
+    }
+
+    /// The same under an older fork: what came later is not there yet.
+    pub(crate) fn under(mut self, spec: SpecId) -> Self {
+        self.rules = Rules::ethereum(spec, self.params.chain_id);
+        if !spec.is_enabled_in(SpecId::LONDON) {
+            self.header.base_fee_per_gas = None;
+        }
+        if !spec.is_enabled_in(SpecId::MERGE) {
+            self.header.difficulty = U256::from(131_072);
+        }
+        self
     }
 
     /// With `users` accounts of 100 ether each.
@@ -115,6 +135,7 @@ impl World {
             gas: 400_000,
             tip: 1,
             authorizations: Vec::new(),
+            legacy: !self.rules.spec.is_enabled_in(SpecId::LONDON),
         }
     }
 
@@ -122,12 +143,29 @@ impl World {
         Arc::new(self.state.clone())
     }
 
+    /// Executes a block in any way.
+    pub(crate) fn execute(
+        &self,
+        executor: &Executor,
+        transactions: &[Arc<RecoveredTransaction>],
+        mode: Mode<'_>,
+    ) -> Result<Executed, ExecutionError> {
+        let block = BlockInput {
+            header: &self.header,
+            transactions,
+            ommers: &self.ommers,
+            withdrawals: &self.withdrawals,
+            rules: &self.rules,
+        };
+        executor.execute(&block, &self.reader(), mode, Products::ALL)
+    }
+
     pub(crate) fn build(
         &self,
         executor: &Executor,
         candidates: &[Arc<RecoveredTransaction>],
     ) -> Result<Executed, ExecutionError> {
-        executor.build(&self.header, candidates, &self.reader(), &self.params)
+        self.execute(executor, candidates, Mode::Build)
     }
 
     /// Executes sequentially.
@@ -135,23 +173,46 @@ impl World {
         &self,
         transactions: &[Arc<RecoveredTransaction>],
     ) -> Result<Executed, ExecutionError> {
-        Executor::new(1).sequential(&self.header, transactions, &self.reader(), &self.params)
+        self.execute(&Executor::new(1), transactions, Mode::Oracle)
     }
 
-    /// Seals what was built and verifies it in parallel.
+    /// Whether this is a block of a Weft chain.
+    pub(crate) fn is_osaka(&self) -> bool {
+        self.rules.spec == SpecId::OSAKA
+    }
+
+    /// Verifies what was built, in parallel; on a Weft chain with its list and sealed, which compares all header fields.
     pub(crate) fn verify(
         &self,
         executor: &Executor,
         built: &Executed,
     ) -> Result<Executed, ExecutionError> {
+        if !self.is_osaka() || !self.withdrawals.is_empty() {
+            return self.execute(executor, &built.transactions, Mode::Verify);
+        }
         let block = built.seal(self.header.clone(), B256::ZERO);
         let list = Some(built.access_list.as_ref());
         executor.verify(block.header(), &built.transactions, list, &self.reader(), &self.params)
     }
 
+    /// All slots that tests of destroyed contracts use.
+    pub(crate) fn slots() -> impl Iterator<Item = U256> {
+        (0..8).map(U256::from)
+    }
+
+    /// The state after a block.
+    pub(crate) fn after(&self, executed: &Executed) -> MemoryState {
+        let mut state = self.state.clone();
+        for address in &executed.wiped {
+            Self::slots().for_each(|slot| state.set_storage(*address, slot, U256::ZERO));
+        }
+        state.apply(&executed.diff);
+        state
+    }
+
     /// Applies a block and moves on to the next one.
     pub(crate) fn advance(&mut self, executed: &Executed) {
-        self.state.apply(&executed.diff);
+        self.state = self.after(executed);
         let parent = executed.seal(self.header.clone(), B256::ZERO);
         self.state.set_block_hash(parent.header().number, parent.hash());
         let now = parent.header().timestamp + 1;
@@ -197,8 +258,20 @@ impl Draft {
     pub(crate) fn sign(self) -> Arc<RecoveredTransaction> {
         let signature = Signature::test_signature();
         let (chain_id, max_fee_per_gas) = (ChainParams::devnet().chain_id, 1_000_000);
-        let Self { from, nonce, to, value, input, gas, tip, authorizations } = self;
-        let transaction: Transaction = if authorizations.is_empty() {
+        let Self { from, nonce, to, value, input, gas, tip, authorizations, legacy } = self;
+        let transaction: Transaction = if legacy {
+            TxLegacy {
+                chain_id: None,
+                nonce,
+                gas_limit: gas,
+                gas_price: tip,
+                to: to.map_or(TxKind::Create, TxKind::Call),
+                value,
+                input,
+            }
+            .into_signed(signature)
+            .into()
+        } else if authorizations.is_empty() {
             TxEip1559 {
                 chain_id,
                 nonce,
@@ -239,7 +312,11 @@ pub(crate) fn assert_same(a: &Executed, b: &Executed, what: &str) {
     assert_eq!(a.gas_used, b.gas_used, "{what}: gas");
     assert_eq!(a.access_record, b.access_record, "{what}: access record");
     assert_eq!(a.access_list, b.access_list, "{what}: access list");
+    assert_eq!(a.access_list_hash, b.access_list_hash, "{what}: hash of the access list");
     assert_eq!(a.diff, b.diff, "{what}: diff");
-    assert_eq!(a.requests_hash, b.requests_hash, "{what}: requests");
+    assert_eq!(a.wiped, b.wiped, "{what}: wiped");
+    assert_eq!(a.requests, b.requests, "{what}: requests");
+    assert_eq!(a.requests_hash, b.requests_hash, "{what}: hash of the requests");
+    assert_eq!(a.logs_bloom, b.logs_bloom, "{what}: bloom");
     assert_eq!(a.receipts_root, b.receipts_root, "{what}: receipts root");
 }
