@@ -51,9 +51,9 @@ pub struct Options {
     /// Speculative executions that one transaction may take, at least 1. One that needs more waits until all lower ones are
     /// settled; its next execution is its last.
     pub max_incarnations: u32,
-    /// After every so many settled transactions: if nearly all workers but one, or three quarters of many, were busy with
-    /// what had to be repeated, the next transactions are left to fewer; to how many of them grows while it stays so. 0
-    /// never does.
+    /// After every so many settled transactions (more with 16 workers and more): if nearly all workers but one, or three
+    /// quarters of many, were busy with what had to be repeated, the next transactions are left to fewer workers; how many
+    /// transactions grows while it stays so. 0 never does.
     pub conflict_sample: u32,
     /// Blocks with fewer transactions run in order.
     pub min_parallel_transactions: u32,

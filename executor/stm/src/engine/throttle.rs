@@ -8,7 +8,7 @@
 /// wasted, enough stay for twice what was got. Re-execution alone is no reason: eight chains on eight workers repeat every
 /// other execution, and are five times as fast as one worker.
 pub(super) struct Throttle {
-    /// Transactions to count over; 0 never throttles.
+    /// Transactions to count over, for up to 15 workers; 0 never throttles.
     sample: u32,
     /// Workers when all take part.
     workers: u32,
@@ -65,7 +65,9 @@ impl Throttle {
         }
         self.counted += 1;
         self.executions = self.executions.saturating_add(incarnation + 1);
-        if self.counted < self.sample {
+        // With many workers a few transactions say little: their executions began long before they settled.
+        let enough = self.sample.saturating_mul((self.active / 8).max(1));
+        if self.counted < enough {
             return None;
         }
         self.judge()
@@ -175,17 +177,17 @@ mod tests {
     #[test]
     fn of_many_workers_with_little_to_do_enough_stay_for_twice_as_much() {
         // 64 workers with 25 executions each do the work of 2.56.
-        assert_eq!(settle(&mut Throttle::new(4, 64), 4, 24), [(4, 5)]);
+        assert_eq!(settle(&mut Throttle::new(4, 64), 32, 24), [(32, 5)]);
         // 16 with 8 do that of two; 16 with 3 that of 5.3, which is more than a quarter.
-        assert_eq!(settle(&mut Throttle::new(4, 16), 4, 7), [(4, 4)]);
-        assert_eq!(settle(&mut Throttle::new(4, 16), 4, 2), []);
+        assert_eq!(settle(&mut Throttle::new(4, 16), 8, 7), [(8, 4)]);
+        assert_eq!(settle(&mut Throttle::new(4, 16), 8, 2), []);
     }
 
     /// A chain looks better than it is while the first of it settle, and worse right after workers left.
     #[test]
     fn who_stays_is_judged_again_once_the_executions_of_the_others_are_through() {
         let mut throttle = Throttle::new(8, 16);
-        assert_eq!(settle(&mut throttle, 8, 7), [(8, 4)]);
+        assert_eq!(settle(&mut throttle, 16, 7), [(16, 4)]);
         assert_eq!(settle(&mut throttle, 16, 15), [], "these were executed by all");
         assert_eq!(settle(&mut throttle, 8, 3), [(8, 1)]);
         assert_eq!(settle(&mut throttle, 32, 0), [(32, u32::MAX)]);

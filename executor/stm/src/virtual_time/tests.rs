@@ -180,6 +180,23 @@ fn a_chain_between_independent_parts_is_left_to_one_worker_and_the_rest_is_not()
     assert!(throttled.total < free.total * 21 / 20, "{} against {}", throttled.total, free.total);
 }
 
+/// Where workers get something done together, re-executions or not, none of them is sent away for long.
+#[test]
+fn who_gets_something_done_is_not_sent_away() {
+    let cases = [(chains(600, 8), 8), (chains(600, 8), 16), (chains(600, 8), 64)];
+    let more = [(diamonds(20, 30), 8), (diamonds(20, 30), 32), (diamonds(20, 30), 64)];
+    for (graph, workers) in cases.into_iter().chain(more) {
+        let (block, costs) = (block(&graph), random_costs(graph.len(), 5));
+        let total = |conflict_sample| {
+            let options = Options { workers, conflict_sample, ..Options::default() };
+            let costs = |index: u32| costs[index as usize];
+            makespan(&block, &mut Ledger::new(&block), &options, &costs).unwrap().total
+        };
+        let (free, throttled) = (total(0), total(16));
+        assert!(throttled <= free * 21 / 20, "{workers} workers: {throttled} against {free}");
+    }
+}
+
 #[test]
 fn a_blocked_execution_costs_what_the_caller_says() {
     struct Early;
