@@ -31,6 +31,9 @@ pub enum Command {
     /// Look at a node's database while the node is stopped
     #[command(subcommand)]
     Db(DbCommand),
+    /// Judge this node by Ethereum's own test suites
+    #[command(subcommand)]
+    Conformance(crate::conformance::ConformanceCommand),
     /// Execute real Ethereum blocks, compare what they give, and measure
     Replay(crate::replay::ReplayArgs),
 }

@@ -18,6 +18,7 @@ pub mod assembly;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod consensus_log;
 pub mod devnet;
 pub mod driver;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Devnet(args) => devnet::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Testnet(TestnetCommand::Init(args)) => say(&testnet::init(&args)?),
+        Command::Conformance(command) => conformance::run(&command),
         Command::Replay(args) => replay::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))
