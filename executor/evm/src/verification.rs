@@ -27,6 +27,8 @@ pub(crate) struct Verification<'v, 'b> {
     pub(crate) environment: &'v Environment,
     pub(crate) transactions: &'v [Arc<RecoveredTransaction>],
     pub(crate) listed: &'v Listed,
+    /// Blocks with fewer transactions run on the calling thread.
+    pub(crate) min_parallel_transactions: u32,
     /// Reads and writes are wanted for the access record.
     pub(crate) traced: bool,
     /// Executions are noted with their times.
@@ -49,6 +51,9 @@ pub(crate) enum Verdict {
     /// A list cannot say what the block does: before Cancun an account may lose its storage.
     Inexpressible,
 }
+
+/// What one worker came to: how each transaction ended, and when it ran.
+type Share = (Vec<(u32, Ended)>, Vec<Incarnation>);
 
 /// How the execution of one transaction ended.
 enum Ended {
@@ -74,7 +79,9 @@ impl<'v> Verification<'v, '_> {
         let authorities = Authorities::of(self.transactions);
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let done = Mutex::new(Vec::new());
-        let workers = pool.workers_for(self.transactions.len());
+        // Waking a worker costs more than a few transactions.
+        let few = count < self.min_parallel_transactions;
+        let workers = if few { 1 } else { pool.workers_for(self.transactions.len()) };
         let started = Instant::now();
         pool.on_each(workers, |worker| {
             let mut results = Vec::with_capacity(order.len() / workers + 1);
@@ -106,10 +113,7 @@ impl<'v> Verification<'v, '_> {
 
     /// Puts the results in block order. Of several transactions that differ the first counts: what those above it did may
     /// only follow from it.
-    fn conclude(
-        &self,
-        workers: Vec<(Vec<(u32, Ended)>, Vec<Incarnation>)>,
-    ) -> Result<Verdict, ExecutionError> {
+    fn conclude(&self, workers: Vec<Share>) -> Result<Verdict, ExecutionError> {
         let mut checked = Vec::with_capacity(self.transactions.len());
         let mut runs = Vec::new();
         let mut flaw: Option<(u32, Flaw)> = None;
