@@ -77,7 +77,7 @@ fn a_right_list_gives_what_the_oracle_gives_without_speculation() {
 /// Every list that differs from the right one in one place.
 fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<AccountChanges>)> {
     let mut wrong = Vec::new();
-    let mut add = |what: String, at: usize, change: &dyn Fn(&mut AccountChanges)| {
+    let mut add = |what: String, at: usize, change: Edit<'_>| {
         let mut list = right.to_vec();
         change(&mut list[at]);
         if list != right {
@@ -90,7 +90,9 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
     };
     for (at, account) in right.iter().enumerate() {
         for n in 0..account.balance_changes.len() {
-            add(format!("balance {n} missing"), at, &|a| drop(a.balance_changes.remove(n)));
+            add(format!("balance {n} missing"), at, &|a| {
+                a.balance_changes.remove(n);
+            });
             add(format!("balance {n} wrong"), at, &|a| {
                 a.balance_changes[n].post_balance += U256::from(1);
             });
@@ -100,7 +102,9 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
             });
         }
         for n in 0..account.nonce_changes.len() {
-            add(format!("nonce {n} missing"), at, &|a| drop(a.nonce_changes.remove(n)));
+            add(format!("nonce {n} missing"), at, &|a| {
+                a.nonce_changes.remove(n);
+            });
             add(format!("nonce {n} wrong"), at, &|a| a.nonce_changes[n].new_nonce += 1);
             add(format!("nonce {n} at another index"), at, &|a| {
                 a.nonce_changes[n].block_access_index =
@@ -108,7 +112,9 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
             });
         }
         for n in 0..account.code_changes.len() {
-            add(format!("code {n} missing"), at, &|a| drop(a.code_changes.remove(n)));
+            add(format!("code {n} missing"), at, &|a| {
+                a.code_changes.remove(n);
+            });
             add(format!("code {n} wrong"), at, &|a| {
                 a.code_changes[n].new_code = Bytes::from_static(&[0]);
             });
@@ -117,7 +123,9 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
             });
         }
         for n in 0..account.storage_changes.len() {
-            add(format!("slot {n} missing"), at, &|a| drop(a.storage_changes.remove(n)));
+            add(format!("slot {n} missing"), at, &|a| {
+                a.storage_changes.remove(n);
+            });
             add(format!("slot {n} as a read"), at, &|a| {
                 let slot = a.storage_changes.remove(n).slot;
                 a.storage_reads.push(slot);
@@ -128,7 +136,7 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
                     a.storage_changes[n].changes[m].new_value += U256::from(1);
                 });
                 add(format!("slot {n} change {m} missing"), at, &|a| {
-                    drop(a.storage_changes[n].changes.remove(m));
+                    a.storage_changes[n].changes.remove(m);
                 });
                 add(format!("slot {n} change {m} at another index"), at, &|a| {
                     let change = &mut a.storage_changes[n].changes[m];
@@ -137,7 +145,9 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
             }
         }
         for n in 0..account.storage_reads.len() {
-            add(format!("read {n} missing"), at, &|a| drop(a.storage_reads.remove(n)));
+            add(format!("read {n} missing"), at, &|a| {
+                a.storage_reads.remove(n);
+            });
         }
         extra(&mut add, at, last_index);
     }
@@ -155,12 +165,11 @@ fn wrong_lists(right: &[AccountChanges], last_index: u64) -> Vec<(String, Vec<Ac
     wrong
 }
 
+/// One change of one account's entry.
+type Edit<'e> = &'e dyn Fn(&mut AccountChanges);
+
 /// Changes and reads that are not in the block.
-fn extra(
-    add: &mut dyn FnMut(String, usize, &dyn Fn(&mut AccountChanges)),
-    at: usize,
-    last_index: u64,
-) {
+fn extra(add: &mut dyn FnMut(String, usize, Edit<'_>), at: usize, last_index: u64) {
     let last = BlockAccessIndex::new(last_index);
     let slot = U256::MAX;
     add("an extra read".into(), at, &|a| a.storage_reads.push(slot));
