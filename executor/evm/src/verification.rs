@@ -203,11 +203,7 @@ impl<'v> Verification<'v, '_> {
         for changed in changes {
             let Changed { place, field, change, .. } = changed;
             if *field == LIFE && matches!(place, Place::Account(_)) {
-                // Of all lives only that of what was left empty before EIP-161 ends since Cancun.
-                let ends = matches!(change, Change::Set(Value::Life(life)) if life.epoch == 0);
-                if ends && self.environment.cfg.spec >= revm::primitives::hardfork::SpecId::CANCUN {
-                    continue;
-                }
+                // Also of what was left empty before EIP-161: a list does not say that it vanishes.
                 return Ok(Some(Ended::Inexpressible));
             }
             let Some(cell) = self.listed.access(place) else {
@@ -231,8 +227,7 @@ impl<'v> Verification<'v, '_> {
                 ))));
             }
         }
-        let count =
-            changes.iter().filter(|c| !matches!(c.change, Change::Set(Value::Life(_)))).count();
+        let count = changes.len();
         let listed = self.listed.writes_at(at as usize);
         if count != listed {
             return Ok(Some(Ended::Differs(format!(

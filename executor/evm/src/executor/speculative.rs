@@ -5,7 +5,7 @@ use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::effects::Wanted;
 use crate::environment::Environment;
-use crate::error::ExecutionError;
+use crate::error::{ExecutionError, Failure};
 use crate::ledger::Ledger;
 use crate::products::{Ingredients, Settled, each};
 use crate::profile::profile_of;
@@ -16,7 +16,7 @@ use alloy_primitives::{B256, Bytes, keccak256};
 use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
 use weft_stm::virtual_time::run_interleaved;
-use weft_stm::{Options, run};
+use weft_stm::{Options, Run, RunError, run};
 use weft_types::{AccessRecord, StateReader};
 
 /// Blocks with fewer transactions have their products made on the calling thread.
@@ -47,13 +47,7 @@ impl Executor {
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
         let mut settler = Settler::new(admission, products.access_record);
         let options = Options { incarnations: products.incarnations, ..self.options };
-        let result = match self.seed {
-            None => run(&self.pool, &vm, &mut settler, &options),
-            Some(seed) => {
-                let options = Options { workers: self.pool.workers(), ..options };
-                run_interleaved(&vm, &mut settler, &options, seed).result
-            }
-        };
+        let result = self.run_engine(&vm, &mut settler, &options);
         if let Some(failure) = settler.admission.failure.take() {
             return Err(failure);
         }
@@ -94,6 +88,22 @@ impl Executor {
             profile,
             ..made
         })
+    }
+
+    /// On the pool, or under a drawn schedule.
+    fn run_engine<'v, 'b>(
+        &self,
+        vm: &'v BlockVm<'b>,
+        settler: &mut Settler<'b>,
+        options: &Options,
+    ) -> Result<Run<'v, BlockVm<'b>>, RunError<Failure>> {
+        match self.seed {
+            None => run(&self.pool, vm, settler, options),
+            Some(seed) => {
+                let options = Options { workers: self.pool.workers(), ..*options };
+                run_interleaved(vm, settler, &options, seed).result
+            }
+        }
     }
 
     /// Makes of a settled block what is asked for.

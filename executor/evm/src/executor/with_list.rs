@@ -10,11 +10,20 @@ use crate::ledger::Ledger;
 use crate::listed::{Listed, describe};
 use crate::settle::{Admission, Policy};
 use crate::system::{self, Phase};
-use crate::verification::{ListedValues, Verdict, Verification};
+use crate::verification::{Checked, ListedValues, Verdict, Verification};
 use alloy_eip7928::AccountChanges;
 use alloy_primitives::{Bytes, keccak256};
-use std::time::Instant;
-use weft_types::{AccessRecord, RunMode, RunProfile, StateReader};
+use std::time::{Duration, Instant};
+use weft_types::{AccessRecord, Incarnation, RunMode, RunProfile, StateReader};
+
+/// A received list.
+#[derive(Clone, Copy)]
+struct Given<'l> {
+    list: &'l [u8],
+    /// Nothing follows the list.
+    is_whole: bool,
+    decoded: &'l Vec<AccountChanges>,
+}
 
 impl Executor {
     /// With a list: no speculation. Where the list cannot say what the block does, speculation and a comparison.
@@ -44,27 +53,40 @@ impl Executor {
             timed: products.incarnations,
         };
         verification.check_phase(0, &before.accesses, &before.ledger)?.map_err(flawed)?;
+        let given = Given { list, is_whole: rest.is_empty(), decoded: &decoded };
         let started = Instant::now();
-        let (checked, incarnations) = match verification.run(&self.pool)? {
-            Verdict::Agrees(checked, incarnations) => (checked, incarnations),
+        match verification.run(&self.pool)? {
+            Verdict::Agrees(checked, incarnations) => {
+                let run = (checked, incarnations, started.elapsed());
+                self.finish_with_list(block, &verification, given, run, products)
+            }
             Verdict::Differs(index, reason) => {
-                return Err(ExecutionError::Invalid { index: Some(index), reason });
+                Err(ExecutionError::Invalid { index: Some(index), reason })
             }
-            Verdict::Inexpressible => {
-                return self.execute_and_compare(block, state, list, products);
-            }
-        };
-        let wall = started.elapsed();
+            Verdict::Inexpressible => self.execute_and_compare(block, state, list, products),
+        }
+    }
+
+    /// Takes the executed transactions into the block, holds the rest of it against the list, and makes the products.
+    fn finish_with_list(
+        &self,
+        block: &BlockInput<'_>,
+        verification: &Verification<'_, '_>,
+        given: Given<'_>,
+        (checked, incarnations, wall): (Vec<Checked>, Vec<Incarnation>, Duration),
+        products: Products,
+    ) -> Result<Executed, ExecutionError> {
+        let (base, listed) = (verification.base, verification.listed);
         let mut admission =
             Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
         let record = verification.admit(checked, &mut admission);
         if let Some(failure) = admission.failure.take() {
             return Err(failure);
         }
-        let requests = self.check_rest(block, &verification, &admission)?;
-        let net = || if products.diff { listed.net_change(&base) } else { Ok(Default::default()) };
+        let requests = self.check_rest(block, verification, &admission)?;
+        let net = || if products.diff { listed.net_change(base) } else { Ok(Default::default()) };
         // The same values in another encoding would be another list.
-        let canonical = || rest.is_empty() && alloy_rlp::encode(&decoded) == list;
+        let canonical = || given.is_whole && alloy_rlp::encode(given.decoded) == given.list;
         let gas_used = admission.gas_used;
         let outcomes = admission.outcomes;
         let receipts = || Receipts::of(outcomes, products);
@@ -100,8 +122,8 @@ impl Executor {
             ..Executed::nothing()
         };
         if products.access_list {
-            executed.access_list_hash = keccak256(list);
-            executed.access_list = Bytes::copy_from_slice(list);
+            executed.access_list_hash = keccak256(given.list);
+            executed.access_list = Bytes::copy_from_slice(given.list);
         }
         Ok(executed)
     }
