@@ -53,6 +53,11 @@ impl MemoryState {
         }
     }
 
+    /// Removes the accounts that are empty, and so the same as none since EIP-161.
+    pub fn remove_empty_accounts(&mut self) {
+        self.accounts.retain(|_, account| !account.is_empty());
+    }
+
     /// Sets the hash of a block, for `BLOCKHASH`.
     pub fn set_block_hash(&mut self, number: u64, hash: B256) {
         self.block_hashes.insert(number, hash);

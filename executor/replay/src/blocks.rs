@@ -35,7 +35,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use weft_evm::Rules;
+use weft_evm::{Rules, SpecId};
 use weft_types::{Header, Transaction};
 
 /// Finds the folders of blocks in `folder`, ascending by number: `folder` holds them, or holds `mainnet` which does, or is
@@ -106,6 +106,10 @@ pub fn read_block(folder: &Path) -> Result<Load, BlockError> {
     let block = Object::new(&source, "", block.get("result").unwrap_or(&block))?;
     let header = header::read_header(&block)?;
     let rules = Rules::mainnet(header.number, header.timestamp);
+    if rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
+        // A tracer lists what was looked at; since EIP-161 what is empty there does not exist.
+        state.remove_empty_accounts();
+    }
     let (transactions, plain) = read_transactions(&block, &rules)?;
     let withdrawals = read_withdrawals(&block)?;
     compare_roots(&source, &header, &plain, &withdrawals)?;

@@ -21,7 +21,7 @@ struct Listed {
     storage: BTreeMap<U256, U256>,
 }
 
-/// Reads `prestate.json`. An account that is listed exists, even if it is empty.
+/// Reads `prestate.json`. An account that is listed exists, even if it is empty; whether that can be is for the caller to say.
 pub(super) fn read_state(source: &Source, path: &Path) -> Result<MemoryState, BlockError> {
     let bytes = std::fs::read(path).map_err(|error| BlockError::read(path, &error))?;
     let listed: BTreeMap<Address, Listed> =
