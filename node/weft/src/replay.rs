@@ -14,7 +14,7 @@ use weft_replay::replay::{BlockReport, ReplayError, ReplayOptions, Replayer};
 /// Flags of `weft replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// Folder with the blocks: <number>/block.json and <number>/prestate.json
+    /// Folder with the blocks: NUMBER/block.json and NUMBER/prestate.json
     #[arg(long, value_name = "DIR")]
     pub blocks: PathBuf,
     /// Numbers of workers to run with
@@ -78,7 +78,7 @@ fn unreadable(args: &ReplayArgs, error: &BlockError) -> Failure {
     match error {
         BlockError::Read { .. } | BlockError::NoBlocks { .. } => failure
             .fact("asked", args.blocks.display())
-            .fix("weft replay --blocks DIR, where DIR holds <number>/block.json and <number>/prestate.json"),
+            .fix("weft replay --blocks DIR, where DIR holds NUMBER/block.json and NUMBER/prestate.json"),
         _ => failure.fix("fetch the block again: eth_getBlockByNumber(number, true), debug_traceBlockByNumber with prestateTracer"),
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         };
         let failure = run(&args).unwrap_err();
         assert_eq!(failure.status, ExitStatus::Config);
-        assert!(failure.to_string().contains("expected folders <number>/ with block.json"));
+        assert!(failure.to_string().contains("expected folders NUMBER/ with block.json"));
         assert!(failure.fix.is_some());
         let missing = ReplayArgs { blocks: folder.path().join("none"), ..args };
         let text = run(&missing).unwrap_err().to_string();

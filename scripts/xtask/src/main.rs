@@ -31,7 +31,9 @@ fn main() -> ExitCode {
 
 /// The repository: two folders above this crate.
 fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As cargo says when it runs this, not as it was when this was compiled: clones may share a target directory.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.ancestors().nth(2).expect("this crate lies in scripts/xtask").to_path_buf()
 }
 
