@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 /// The binary under test, beside the test's own target folder.
 ///
 /// # Panics
-/// When it was not built: `cargo build --release --bin weft`.
+/// When it was not built: `cargo build --release --workspace --bin weft`.
 #[must_use]
 pub fn weft_binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.ancestors().nth(2).expect("tests lie in <profile>/deps");
     let binary = folder.join("weft");
-    assert!(binary.exists(), "{} is missing: cargo build --release --bin weft", binary.display());
+    assert!(binary.exists(), "{} is missing: cargo build --release --workspace --bin weft", binary.display());
     binary
 }
 
