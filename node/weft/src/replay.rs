@@ -180,7 +180,7 @@ mod tests {
         };
         let failure = run(&args).unwrap_err();
         assert_eq!(failure.status, ExitStatus::Config);
-        assert!(failure.to_string().contains("expected folders NUMBER/ with block.json"));
+        assert!(failure.to_string().contains("expected folders <number>/ with block.json"));
         assert!(failure.fix.is_some());
         let missing = ReplayArgs { blocks: folder.path().join("none"), ..args };
         let text = run(&missing).unwrap_err().to_string();
