@@ -17,7 +17,11 @@ pub fn weft_binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.ancestors().nth(2).expect("tests lie in <profile>/deps");
     let binary = folder.join("weft");
-    assert!(binary.exists(), "{} is missing: cargo build --release --workspace --bin weft", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: cargo build --release --workspace --bin weft",
+        binary.display()
+    );
     binary
 }
 
