@@ -1,7 +1,8 @@
 //! The oracle: one transaction after the other, with books of its own.
 //!
 //! Values, access list, access record and net change are kept up transaction by transaction, where the other modes derive
-//! them from the engine's versions when the block is done. The two have only the machine in common.
+//! them from the engine's versions when the block is done. In common are the machine with its observations, admission, and
+//! what a block does besides its transactions; tests hold those against plain loops of revm.
 
 use crate::access_list::Recorder;
 use crate::base::Base;
