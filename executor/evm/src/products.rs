@@ -78,11 +78,12 @@ enum About {
 impl Ingredients<'_, '_> {
     /// The accounts and slots, ascending; one that both a transaction and a phase of the block touched may come twice.
     fn items(&self, about: About) -> Vec<Item> {
-        let mut wanted = vec![false; self.versions.len()];
+        let mut wanted = vec![false; self.versions.end()];
         if about == About::AccessedOrChanged {
             self.accessed.iter().for_each(|cell| wanted[cell.number()] = true);
         }
-        let cells: Vec<(CellId, bool)> = self.versions.cells().zip(wanted).collect();
+        let cells: Vec<(CellId, bool)> =
+            self.versions.cells().map(|cell| (cell, wanted[cell.number()])).collect();
         let mut items: Vec<Item> = each(&cells, |(cell, wanted)| {
             let fields: &[Field] = match self.versions.key(*cell) {
                 Place::Account(_) => &FIELDS,

@@ -5,6 +5,7 @@ use crate::effects::Effects;
 use crate::error::ExecutionError;
 use crate::executor::Skipped;
 use crate::machine::Output;
+use crate::value::{Delta, Value};
 use crate::vm::BlockVm;
 use alloy_consensus::{Receipt as PlainReceipt, Transaction as _, TxReceipt as _, TxType};
 use alloy_eips::eip2718::Encodable2718;
@@ -195,7 +196,7 @@ impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
         self.accessed.append(&mut effects.cells);
         self.codes.append(&mut effects.codes);
         if self.traced {
-            let add = |write: &Write<BlockVm<'_>>| matches!(write, Write::Add(_));
+            let add = |write: &Write<Value, Delta>| matches!(write, Write::Add(_));
             let writes =
                 settled.writes.iter().map(|put| (put.cell, put.field, add(&put.write))).collect();
             self.traces.push(Trace { reads: settled.observations, writes });

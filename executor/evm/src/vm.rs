@@ -8,6 +8,7 @@ use crate::machine::{Machine, Output};
 use crate::place::{BALANCE, Cell, Place, SLOT};
 use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Delta, Observation, Value};
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U256};
 use std::sync::Arc;
 use weft_stm::{CellId, Execution, Field, Put, Stop, View, Vm, Write};
@@ -68,6 +69,12 @@ impl<'b> Vm for BlockVm<'b> {
         u32::try_from(self.transactions.len()).expect("a block has fewer than 2^32 transactions")
     }
 
+    fn cells(&self) -> usize {
+        let gas: u64 = self.transactions.iter().map(|transaction| transaction.gas_limit()).sum();
+        let gas = gas.min(self.environment.block.gas_limit);
+        usize::try_from(gas / CELL_GAS).unwrap_or(usize::MAX)
+    }
+
     fn worker<'r>(&'r self) -> Worker<'r, 'b> {
         Worker {
             machine: Machine::new(self.base, self.environment, self.wanted),
@@ -122,11 +129,14 @@ impl<'b> Vm for BlockVm<'b> {
     }
 }
 
+/// Gas that is paid for each account or slot of a block, as a rule: much of it in swaps, little in transfers.
+const CELL_GAS: u64 = 8192;
+
 /// Writes of most transactions: a plain transfer has four.
 const WRITES_EXPECTED: usize = 4;
 
 /// A write as a change.
-pub(crate) fn change_of(write: &Write<BlockVm<'_>>) -> Change {
+pub(crate) fn change_of(write: &Write<Value, Delta>) -> Change {
     match write {
         Write::Set(value) => Change::Set(*value),
         Write::Add(delta) => Change::Add(*delta),

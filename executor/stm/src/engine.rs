@@ -12,6 +12,7 @@
 //!
 //! Locks are taken in this order: the settler, one slot, one shard of the memory. Nobody holds two slots.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::scheduler::Scheduler;
 use crate::settle::Settle;
 #[cfg(not(loom))]
 use crate::sync::on_threads;
-use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering};
+use crate::sync::{Ahead, AtomicU32, CachePadded, Mutex, Ordering};
 use crate::versions::Versions;
 use crate::view::{Blocked, Observed, Shared, Until, View};
 use crate::vm::{Execution, Field, Put, Stop, Vm};
@@ -103,9 +104,11 @@ pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     };
     let started = Instant::now();
     if let Some(reason) = reason {
-        return whole_in_order(vm, settle, options, (started, reason));
+        let memory = Memory::from_spare(pool.spare(), vm.cells());
+        return whole_in_order(vm, memory, settle, options, (started, reason));
     }
-    let engine = Engine::new(vm, settle, options, workers);
+    let memory = Memory::from_spare(pool.spare(), vm.cells());
+    let engine = Engine::new(vm, memory, settle, options, workers);
     let logs = Mutex::new(Vec::with_capacity(workers));
     pool.on_each(workers, |worker| {
         let log = engine.work(Log::new(started, worker, options.incarnations), worker, None);
@@ -124,9 +127,10 @@ pub(crate) fn run_on_threads<'v, V: Vm, S: Settle<V> + Send>(
 ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let started = Instant::now();
     if options.workers <= 1 || vm.transactions() == 0 {
-        return whole_in_order(vm, settle, options, (started, Reason::OneWorker));
+        let memory = Memory::new(vm.cells());
+        return whole_in_order(vm, memory, settle, options, (started, Reason::OneWorker));
     }
-    let engine = Engine::new(vm, settle, options, options.workers);
+    let engine = Engine::new(vm, Memory::new(vm.cells()), settle, options, options.workers);
     let logs = Mutex::new(Vec::with_capacity(options.workers));
     on_threads(count(options.workers), |worker| {
         let log = Log::new(started, worker, options.incarnations);
@@ -142,12 +146,12 @@ pub(crate) fn run_on_threads<'v, V: Vm, S: Settle<V> + Send>(
 /// A block that one thread executes from the start.
 fn whole_in_order<'v, V: Vm, S: Settle<V>>(
     vm: &'v V,
+    memory: Memory<V>,
     settle: &mut S,
     options: &Options,
     (started, reason): (Instant, Reason),
 ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let transactions = vm.transactions();
-    let memory = Memory::new(cells_expected(transactions));
     let mut log = Log::new(started, 0, options.incarnations);
     let mut settled = Vec::with_capacity(transactions as usize);
     run_in_order(vm, &memory, settle, &mut log, &mut settled)?;
@@ -161,11 +165,6 @@ fn whole_in_order<'v, V: Vm, S: Settle<V>>(
         ..merge(vec![log], &settled, name)
     };
     Ok((report, Versions::new(vm, memory)))
-}
-
-/// Cells that a block of so many transactions is expected to touch.
-fn cells_expected(transactions: u32) -> usize {
-    64 + 2 * transactions as usize
 }
 
 /// `len` of something with at most one element a transaction.
@@ -274,11 +273,17 @@ impl<V: Vm> Slot<V> {
 }
 
 impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
-    fn new(vm: &'v V, settle: &'s mut S, options: &Options, workers: usize) -> Self {
+    fn new(
+        vm: &'v V,
+        memory: Memory<V>,
+        settle: &'s mut S,
+        options: &Options,
+        workers: usize,
+    ) -> Self {
         let transactions = vm.transactions();
         Self {
             vm,
-            memory: Memory::new(cells_expected(transactions)),
+            memory,
             scheduler: Scheduler::new(transactions),
             slots: (0..transactions).map(|_| Mutex::new(Slot::new())).collect(),
             frontier: CachePadded::new(AtomicU32::new(0)),
@@ -325,9 +330,10 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
     /// or of the engine) ends the run; it does not leave the others waiting (hazard 44).
     fn work<'e>(&'e self, mut log: Log, worker: u32, pace: Option<&'e dyn Pace>) -> Log {
         let lived = catch_unwind(AssertUnwindSafe(|| {
+            let ahead = RefCell::new(Ahead::default());
             let mut machine = self.vm.worker();
             while !self.scheduler.has_ended() {
-                let at = Place { worker, pace };
+                let at = Place { worker, ahead: &ahead, pace };
                 at.step(Step::Claim);
                 match (self.scheduler.claim(worker), pace) {
                     (Some(index), _) => self.execute(&mut log, &mut machine, index, at),
@@ -370,6 +376,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
         let shared = Shared {
             memory: &self.memory,
             ended: self.scheduler.ended_flag(),
+            ahead: at.ahead,
             pace: at.pace.map(|pace| (pace, at.worker)),
         };
         let mut view = View::shared(self.vm, shared, (index, incarnation), final_view);
@@ -561,6 +568,7 @@ fn discard_from<V: Vm>(memory: &Memory<V>, slots: Vec<Mutex<Slot<V>>>, settled: 
 #[derive(Clone, Copy)]
 struct Place<'e> {
     worker: u32,
+    ahead: &'e RefCell<Ahead>,
     pace: Option<&'e dyn Pace>,
 }
 

@@ -1,5 +1,6 @@
 //! The engine on one thread: what small blocks use, in the same memory as large ones.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{RunError, panic_message};
@@ -7,7 +8,7 @@ use crate::memory::Memory;
 use crate::report::{Log, Outcome};
 use crate::sequential::stopped;
 use crate::settle::{Settle, Settled, Verdict};
-use crate::sync::AtomicBool;
+use crate::sync::{Ahead, AtomicBool};
 use crate::view::{Shared, View};
 use crate::vm::{Execution, Vm};
 
@@ -19,13 +20,13 @@ pub(crate) fn run_in_order<V: Vm, S: Settle<V>>(
     log: &mut Log,
     settled: &mut Vec<(u32, bool)>,
 ) -> Result<(), RunError<V::Fatal>> {
-    let ended = AtomicBool::new(false);
+    let (ended, ahead) = (AtomicBool::new(false), RefCell::new(Ahead::default()));
     let mut worker = vm.worker();
     for index in 0..vm.transactions() {
         let begin = log.begin();
         log.at = index;
         let step = catch_unwind(AssertUnwindSafe(|| -> Result<Verdict, RunError<V::Fatal>> {
-            let shared = Shared { memory, ended: &ended, pace: None };
+            let shared = Shared { memory, ended: &ended, ahead: &ahead, pace: None };
             let mut view = View::shared(vm, shared, (index, 0), true);
             let execution = vm.execute(&mut worker, &mut view);
             log.executed(index, 0, begin, Outcome::Discarded);

@@ -12,13 +12,20 @@
 //! - **Hint**: entries of transactions that are not settled, and readers. One that is wrong or missing costs an execution,
 //!   never a result, because each read set is checked once more before its transaction settles.
 
-use crate::sync::{Arena, AtomicU32, Mutex, MutexGuard, Ordering, SharedMap};
+use std::sync::Arc;
+
+use crate::sync::{Ahead, Arena, AtomicU32, Mutex, MutexGuard, Ordering};
 use crate::view::{Blocked, Observed, Read, Until};
-use crate::vm::{FIELDS_MAX, Field, Put, Vm, Write};
+use crate::vm::{FIELDS_MAX, Field, Put, Vm, Write, WriteOf};
 
 mod chain;
+mod index;
+mod spare;
 
 use chain::{Chain, Inner, Miss};
+use index::{Index, link, newest};
+pub(crate) use spare::Spare;
+use spare::Storage;
 
 /// Number of a cell in one run, given out in the order in which cells are first asked for: it depends on the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,21 +41,33 @@ impl CellId {
 
 /// The values of one block while it executes.
 pub(crate) struct Memory<V: Vm + ?Sized> {
-    /// From the full key to the cell. A shard's lock is a leaf: nothing else is locked, and no snapshot read, under it.
-    index: SharedMap<V::Key, CellId>,
-    cells: Arena<Cell<V>>,
+    /// `None` only while it is dropped.
+    storage: Option<Box<StorageOf<V>>>,
+    /// Where the storage goes afterwards.
+    home: Option<Arc<Spare>>,
 }
 
 /// All versions of the fields of one cell.
-struct Cell<V: Vm + ?Sized> {
-    key: V::Key,
-    /// From the snapshot; immutable.
-    base: V::Base,
+struct Cell<K, B, T, D> {
+    key: K,
+    /// The next cell of the same bucket.
+    next: AtomicU32,
     /// One for each field: how often the value that readers see has changed. Written under the lock.
     changes: [AtomicU32; FIELDS_MAX],
+    /// From the snapshot; immutable.
+    base: B,
     /// A leaf: nothing else is locked, and no snapshot read, under it.
-    inner: Mutex<Inner<V>>,
+    inner: Mutex<Inner<T, D>>,
 }
+
+/// The cells of a machine.
+type CellOf<V> = Cell<<V as Vm>::Key, <V as Vm>::Base, <V as Vm>::Value, <V as Vm>::Delta>;
+
+/// The storage of a machine.
+type StorageOf<V> = Storage<<V as Vm>::Key, <V as Vm>::Base, <V as Vm>::Value, <V as Vm>::Delta>;
+
+/// The chains of a machine.
+type ChainOf<V> = Chain<<V as Vm>::Value, <V as Vm>::Delta>;
 
 /// Whether an observation still holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,48 +87,102 @@ pub(crate) type Stale = (u32, CellId, Field);
 /// A cell whose lock is held, as one transaction sees it.
 pub struct Reading<'c, V: Vm + ?Sized> {
     vm: &'c V,
-    cell: &'c Cell<V>,
-    inner: MutexGuard<'c, Inner<V>>,
+    cell: &'c CellOf<V>,
+    inner: MutexGuard<'c, Inner<V::Value, V::Delta>>,
     index: u32,
 }
 
+impl<V: Vm + ?Sized> Drop for Memory<V> {
+    fn drop(&mut self) {
+        if let (Some(storage), Some(home)) = (self.storage.take(), self.home.take()) {
+            home.keep(storage);
+        }
+    }
+}
+
 impl<V: Vm + ?Sized> Memory<V> {
-    /// Empty memory with room for so many cells.
+    /// Empty memory for about so many cells.
+    #[cfg(any(test, not(loom)))]
     pub(crate) fn new(cells: usize) -> Self {
-        Self { index: SharedMap::with_capacity(cells), cells: Arena::new() }
+        Self { storage: Some(Box::new(Storage::new(cells))), home: None }
+    }
+
+    /// Empty memory for about so many cells, in storage that comes from `home` and goes back there.
+    pub(crate) fn from_spare(home: &Arc<Spare>, cells: usize) -> Self {
+        Self { storage: Some(home.take(cells)), home: Some(Arc::clone(home)) }
+    }
+
+    fn storage(&self) -> &StorageOf<V> {
+        self.storage.as_ref().expect("there until it is dropped")
     }
 
     /// The cell of `key`; the first one to ask brings its base.
-    pub(crate) fn cell(&self, vm: &V, key: &V::Key) -> Result<CellId, V::Fatal> {
-        if let Some(id) = self.index.get(key) {
+    pub(crate) fn cell(
+        &self,
+        vm: &V,
+        ahead: &mut Ahead,
+        key: &V::Key,
+    ) -> Result<CellId, V::Fatal> {
+        let bucket = self.storage().index.bucket(key);
+        let mut head = newest(bucket);
+        if let Some(id) = self.find_between(head, index::END, key) {
             return Ok(id);
         }
-        // The snapshot is read without a lock; it is immutable, so whoever comes second brings the same value.
         let base = vm.base(key)?;
-        Ok(self.index.get_or_insert_with(key.clone(), || {
-            let cell = Cell {
+        let at = self.storage().cells.push(
+            ahead,
+            Cell {
                 key: key.clone(),
-                base,
+                next: AtomicU32::new(head),
                 changes: Default::default(),
+                base,
                 inner: Mutex::new(Inner::default()),
-            };
-            let at = self.cells.push(cell);
-            CellId(u32::try_from(at).expect("a block touches fewer than 2^32 cells"))
-        }))
+            },
+        );
+        let own = u32::try_from(at).expect("fewer than 2^32 elements");
+        while let Err(newer) = link(bucket, head, own) {
+            // Somebody else was here. If it was for the same key ours is not linked, and nobody will ever see it: the
+            // snapshot is immutable, so both have the same base.
+            if let Some(id) = self.find_between(newer, head, key) {
+                return Ok(id);
+            }
+            self.get(CellId(own)).next.store(newer, Ordering::Relaxed);
+            head = newer;
+        }
+        Ok(CellId(own))
     }
 
     /// The cell of `key`, if somebody has asked for it.
     pub(crate) fn find(&self, key: &V::Key) -> Option<CellId> {
-        self.index.get(key)
+        self.find_between(newest(self.storage().index.bucket(key)), index::END, key)
     }
 
-    fn get(&self, id: CellId) -> &Cell<V> {
-        self.cells.get(id.number()).expect("cell ids come from this memory")
+    /// Looks through the cells of a bucket from `first` on, down to `last` (exclusive).
+    fn find_between(&self, first: u32, last: u32, key: &V::Key) -> Option<CellId> {
+        let mut at = first;
+        while at != last && at != index::END {
+            let cell = self.get(CellId(at));
+            if cell.key == *key {
+                return Some(CellId(at));
+            }
+            // Relaxed: written before the cell was linked.
+            at = cell.next.load(Ordering::Relaxed);
+        }
+        None
     }
 
-    /// Cells so far; their ids are the numbers below.
-    pub(crate) fn len(&self) -> usize {
-        self.cells.count()
+    fn get(&self, id: CellId) -> &CellOf<V> {
+        self.storage().cells.get(id.number()).expect("cell ids come from this memory")
+    }
+
+    /// A number above those of all cells.
+    pub(crate) fn end(&self) -> usize {
+        self.storage().cells.end()
+    }
+
+    /// Whether there is a cell with this number.
+    pub(crate) fn is_cell(&self, id: CellId) -> bool {
+        self.storage().cells.get(id.number()).is_some()
     }
 
     /// The key of a cell.
@@ -143,8 +216,8 @@ impl<V: Vm + ?Sized> Memory<V> {
     /// The same under the lock.
     fn judge(
         vm: &V,
-        cell: &Cell<V>,
-        inner: &Inner<V>,
+        cell: &CellOf<V>,
+        inner: &Inner<V::Value, V::Delta>,
         observed: &Observed<V>,
         index: u32,
     ) -> Finding {
@@ -153,7 +226,7 @@ impl<V: Vm + ?Sized> Memory<V> {
             return Finding::Holds { seen };
         }
         let chain = inner.chain(observed.field);
-        match cell.resolve(vm, chain, observed.field, index) {
+        match resolve(vm, cell, chain, observed.field, index) {
             Ok(value) if vm.holds(&observed.observation, &value) => Finding::Holds { seen },
             Ok(_) => Finding::Broken { writer: chain.and_then(|chain| chain.writer_below(index)) },
             Err(Miss::Estimate { writer } | Miss::OutOfRange { writer }) => {
@@ -265,7 +338,7 @@ impl<V: Vm + ?Sized> Memory<V> {
             let Write::Add(delta) = &put.write else { return false };
             let cell = self.get(put.cell);
             let inner = cell.inner.lock();
-            match cell.resolve(vm, inner.chain(put.field), put.field, index) {
+            match resolve(vm, cell, inner.chain(put.field), put.field, index) {
                 Ok(value) => vm.apply(&value, delta).is_none(),
                 Err(_) => true,
             }
@@ -275,7 +348,7 @@ impl<V: Vm + ?Sized> Memory<V> {
     /// Whether all writes are those of the incarnations that `settled` names, and none is an estimate (hazard 32).
     /// `settled[i]` is the incarnation of transaction `i` that settled, and whether it was skipped.
     pub(crate) fn is_settled(&self, settled: &[(u32, bool)]) -> bool {
-        self.cells.iter().all(|(_, cell)| cell.inner.lock().is_settled(settled))
+        self.storage().cells.iter().all(|cell| cell.inner.lock().is_settled(settled))
     }
 
     /// The settled writes to one field, ascending, as pairs of index and write; and all that the closure makes of it.
@@ -283,7 +356,7 @@ impl<V: Vm + ?Sized> Memory<V> {
         &self,
         id: CellId,
         field: Field,
-        visit: impl FnOnce(&mut dyn Iterator<Item = (u32, &Write<V>)>) -> T,
+        visit: impl FnOnce(&mut dyn Iterator<Item = (u32, &WriteOf<V>)>) -> T,
     ) -> T {
         let inner = self.get(id).inner.lock();
         visit(&mut inner.chain(field).into_iter().flat_map(Chain::writes))
@@ -295,43 +368,43 @@ impl<V: Vm + ?Sized> Memory<V> {
     }
 }
 
-impl<V: Vm + ?Sized> Cell<V> {
+impl<K, B, T, D> Cell<K, B, T, D> {
     /// Notes that readers of the field may see something else. Only under the lock.
     fn bump(&self, field: Field) {
         // Release pairs with the Acquire in `check`.
         self.changes[usize::from(field)].fetch_add(1, Ordering::Release);
     }
+}
 
-    /// What transaction `index` reads from one of the cell's chains. Only under the lock.
-    fn read(&self, vm: &V, chain: &mut Chain<V>, index: u32) -> Read<V> {
-        let field = chain.field();
-        let seen = self.changes[usize::from(field)].load(Ordering::Relaxed);
-        match chain.read(vm, index, || vm.field(&self.base, field)) {
-            Ok(value) => Read { value, seen, pending: None },
-            Err(miss) => {
-                let value = chain.estimate(vm, index, vm.field(&self.base, field));
-                let (on, until) = match miss {
-                    Miss::Estimate { writer } => (writer, Until::Executed),
-                    Miss::OutOfRange { writer } => (writer, Until::Settled),
-                };
-                Read { value, seen: NEVER, pending: Some(Blocked { on, until }) }
-            }
+/// What transaction `index` reads from one of the cell's chains. Only under the cell's lock.
+fn read<V: Vm + ?Sized>(vm: &V, cell: &CellOf<V>, chain: &mut ChainOf<V>, index: u32) -> Read<V> {
+    let field = chain.field();
+    let seen = cell.changes[usize::from(field)].load(Ordering::Relaxed);
+    match chain.read(vm, index, || vm.field(&cell.base, field)) {
+        Ok(value) => Read { value, seen, pending: None },
+        Err(miss) => {
+            let value = chain.estimate(vm, index, vm.field(&cell.base, field));
+            let (on, until) = match miss {
+                Miss::Estimate { writer } => (writer, Until::Executed),
+                Miss::OutOfRange { writer } => (writer, Until::Settled),
+            };
+            Read { value, seen: NEVER, pending: Some(Blocked { on, until }) }
         }
     }
+}
 
-    /// The value that transaction `index` sees. Readers and validation both use this function, so they cannot disagree
-    /// (hazard 17).
-    fn resolve(
-        &self,
-        vm: &V,
-        chain: Option<&Chain<V>>,
-        field: Field,
-        index: u32,
-    ) -> Result<V::Value, Miss> {
-        match chain {
-            Some(chain) => chain.resolve(vm, index, || vm.field(&self.base, field)),
-            None => Ok(vm.field(&self.base, field)),
-        }
+/// The value that transaction `index` sees. Readers and validation both use this function, so they cannot disagree
+/// (hazard 17).
+fn resolve<V: Vm + ?Sized>(
+    vm: &V,
+    cell: &CellOf<V>,
+    chain: Option<&ChainOf<V>>,
+    field: Field,
+    index: u32,
+) -> Result<V::Value, Miss> {
+    match chain {
+        Some(chain) => chain.resolve(vm, index, || vm.field(&cell.base, field)),
+        None => Ok(vm.field(&cell.base, field)),
     }
 }
 
@@ -363,7 +436,7 @@ impl<V: Vm + ?Sized> Reading<'_, V> {
         let Self { vm, cell, inner, index } = self;
         for chain in &mut inner.chains {
             let field = chain.field();
-            visit(field, cell.read(*vm, chain, *index));
+            visit(field, read(*vm, cell, chain, *index));
         }
     }
 
@@ -371,7 +444,7 @@ impl<V: Vm + ?Sized> Reading<'_, V> {
     /// enough where the result will probably not depend on it. If it does, [`Read::pending`] says whom to wait for.
     pub fn guess(&mut self, field: Field) -> Read<V> {
         match self.inner.position(field) {
-            Some(at) => self.cell.read(self.vm, &mut self.inner.chains[at], self.index),
+            Some(at) => read(self.vm, self.cell, &mut self.inner.chains[at], self.index),
             None => Read {
                 value: self.vm.field(&self.cell.base, field),
                 seen: self.cell.changes[usize::from(field)].load(Ordering::Relaxed),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::PoolError;
+use crate::memory::Spare;
 use crate::report::micros;
 use crate::sync::{
     AtomicU64, AtomicUsize, CachePadded, Ordering, Scope, ThreadPool, ThreadPoolBuilder, spin_loop,
@@ -24,6 +25,8 @@ pub struct Pool {
     workers: usize,
     cores: usize,
     hot: Arc<Hot>,
+    /// What the values of the last block were kept in.
+    spare: Arc<Spare>,
 }
 
 /// What threads that look out for work, and those who have some, know of each other. All of it is a *hint*: it decides
@@ -54,16 +57,16 @@ impl Pool {
     pub fn new(workers: usize) -> Result<Self, PoolError> {
         let workers = workers.max(1);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let hot = Arc::new(Hot::new());
+        let (hot, spare) = (Arc::new(Hot::new()), Arc::default());
         if workers == 1 {
-            return Ok(Self { threads: None, workers, cores, hot });
+            return Ok(Self { threads: None, workers, cores, hot, spare });
         }
         let threads = ThreadPoolBuilder::new()
             .num_threads(workers)
             .thread_name(|thread| format!("weft-stm-{}", thread + 1))
             .build()
             .map_err(|source| PoolError { workers, source })?;
-        Ok(Self { threads: Some(threads), workers, cores, hot })
+        Ok(Self { threads: Some(threads), workers, cores, hot, spare })
     }
 
     /// Most workers that can take part in one run.
@@ -81,6 +84,11 @@ impl Pool {
     /// Cores of the machine when the pool was made.
     pub(crate) fn cores(&self) -> usize {
         self.cores
+    }
+
+    /// What the values of the last block were kept in.
+    pub(crate) fn spare(&self) -> &Arc<Spare> {
+        &self.spare
     }
 
     /// Wakes the threads, because work will come within `time` (100 ms at most); they look out for it until then and sleep

@@ -15,7 +15,7 @@ pub(crate) use modelled::*;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use native::*;
 
-pub(crate) use arena::Arena;
+pub(crate) use arena::{Ahead, Arena};
 pub(crate) use crossbeam_utils::CachePadded;
 
 /// A map of one owner. The hasher is keyed at random in every process.

@@ -111,7 +111,7 @@ pub struct Output {
     /// What it depends on, in the order in which it was seen.
     pub reads: Vec<(Register, Seen)>,
     /// What it wrote, by register.
-    pub writes: Vec<(Register, Write<Toy>)>,
+    pub writes: Vec<(Register, Write<u64, i128>)>,
 }
 
 /// The toy's operational failure.
@@ -161,7 +161,7 @@ impl Toy {
 struct Program<'p, 'v> {
     view: &'p mut View<'v, Toy>,
     /// Own writes so far; deltas to one register are summed.
-    writes: &'p mut BTreeMap<Register, Write<Toy>>,
+    writes: &'p mut BTreeMap<Register, Write<u64, i128>>,
     reads: Vec<(Register, Seen)>,
     accumulator: u64,
     verdict: Verdict,
@@ -286,13 +286,13 @@ impl Vm for Toy {
     type Output = Output;
     type Fatal = ToyFailure;
     type Location = Register;
-    type Worker<'r> = BTreeMap<Register, Write<Toy>>;
+    type Worker<'r> = BTreeMap<Register, Write<u64, i128>>;
 
     fn transactions(&self) -> u32 {
         u32::try_from(self.programs.len()).expect("a toy block has fewer than 2^32 programs")
     }
 
-    fn worker(&self) -> BTreeMap<Register, Write<Self>> {
+    fn worker(&self) -> BTreeMap<Register, Write<u64, i128>> {
         BTreeMap::new()
     }
 
@@ -326,7 +326,7 @@ impl Vm for Toy {
 
     fn execute<'r>(
         &'r self,
-        worker: &mut BTreeMap<Register, Write<Self>>,
+        worker: &mut BTreeMap<Register, Write<u64, i128>>,
         view: &mut View<'r, Self>,
     ) -> Result<Execution<Self>, Stop<ToyFailure>> {
         worker.clear();

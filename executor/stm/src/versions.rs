@@ -21,21 +21,16 @@ impl<'v, V: Vm> Versions<'v, V> {
         Self { vm, memory }
     }
 
-    /// Number of cells. Their order depends on the schedule: sort by key what leaves the process.
+    /// A number above those of all cells, for tables beside this one.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.memory.len()
+    pub fn end(&self) -> usize {
+        self.memory.end()
     }
 
-    /// Whether the block touched nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// All cells.
-    pub fn cells(&self) -> impl Iterator<Item = CellId> + use<V> {
-        (0..u32::try_from(self.len()).expect("cells are numbered in 32 bits")).map(CellId)
+    /// All cells. Their order depends on the schedule: sort by key what leaves the process.
+    pub fn cells(&self) -> impl Iterator<Item = CellId> + '_ {
+        let all = 0..u32::try_from(self.end()).expect("cells are numbered in 32 bits");
+        all.map(CellId).filter(|id| self.memory.is_cell(*id))
     }
 
     /// The cell with this key, if the block touched it.
@@ -95,6 +90,6 @@ impl<'v, V: Vm> Versions<'v, V> {
 
 impl<V: Vm> Debug for Versions<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Versions").field("cells", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Versions").field("end", &self.end()).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Debug};
 use crate::memory::{CellId, Memory, Reading};
 use crate::pace::{Pace, Step};
 use crate::sequential::Plain;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{Ahead, AtomicBool, Ordering};
 use crate::vm::{FIELDS_MAX, Field, Stop, Vm};
 
 /// The values that one incarnation sees: the block up to, and without, its own transaction.
@@ -32,6 +32,8 @@ pub(crate) struct Shared<'r, V: Vm + ?Sized> {
     pub(crate) memory: &'r Memory<V>,
     /// The run has ended.
     pub(crate) ended: &'r AtomicBool,
+    /// Numbers of cells to come.
+    pub(crate) ahead: &'r RefCell<Ahead>,
     /// Who decides when a step is taken, and the number of the worker.
     pub(crate) pace: Option<(&'r dyn Pace, u32)>,
 }
@@ -111,7 +113,9 @@ impl<'r, V: Vm + ?Sized> View<'r, V> {
     /// [`Stop::Fatal`] when the snapshot cannot be read. Ends the execution and is passed through.
     pub fn cell(&mut self, key: &V::Key) -> Result<CellId, Stop<V::Fatal>> {
         match &self.source {
-            Source::Shared(shared) => shared.memory.cell(self.vm, key),
+            Source::Shared(shared) => {
+                shared.memory.cell(self.vm, &mut shared.ahead.borrow_mut(), key)
+            }
             Source::Plain(values) => values.borrow_mut().cell(self.vm, key),
         }
         .map_err(Stop::Fatal)
@@ -173,9 +177,7 @@ impl<'r, V: Vm + ?Sized> View<'r, V> {
     pub fn take(&mut self) -> Self {
         let Self { vm, source, index, incarnation, settled, observations } = self;
         let source = match source {
-            Source::Shared(Shared { memory, ended, pace }) => {
-                Source::Shared(Shared { memory, ended, pace: *pace })
-            }
+            Source::Shared(shared) => Source::Shared(Shared { ..*shared }),
             Source::Plain(values) => Source::Plain(values),
         };
         Self {

@@ -30,13 +30,13 @@ pub const FIELDS_MAX: usize = 4;
 /// 4. **Without side effects**: an execution may be discarded at any time.
 pub trait Vm: Sync {
     /// Names a cell. The full name, not a hash of it: two keys that compare equal are one cell.
-    type Key: Clone + Eq + Ord + Hash + Debug + Send + Sync;
+    type Key: Clone + Eq + Ord + Hash + Debug + Send + Sync + 'static;
     /// A cell before the block.
-    type Base: Send + Sync;
+    type Base: Send + Sync + 'static;
     /// What a field holds.
-    type Value: Clone + PartialEq + Debug + Send + Sync;
+    type Value: Clone + PartialEq + Debug + Send + Sync + 'static;
     /// A commutative change of a value, for writes that need not know the value (a fee credited to its recipient).
-    type Delta: Clone + PartialEq + Debug + Send + Sync;
+    type Delta: Clone + PartialEq + Debug + Send + Sync + 'static;
     /// What a read saw, as weak as the result allows: equal to `v`, at least `x`, empty. Weaker observations survive more
     /// writes of lower transactions.
     type Observation: Clone + Debug + Send + Sync;
@@ -53,6 +53,11 @@ pub trait Vm: Sync {
 
     /// Transactions in this block; their indices are `0..transactions()`.
     fn transactions(&self) -> u32;
+
+    /// About how many cells the block will touch: a hint, for the size of the index.
+    fn cells(&self) -> usize {
+        2 * self.transactions() as usize
+    }
 
     /// A machine for one more worker.
     fn worker<'r>(&'r self) -> Self::Worker<'r>;
@@ -105,16 +110,20 @@ pub struct Put<V: Vm + ?Sized> {
     /// The field.
     pub field: Field,
     /// The change.
-    pub write: Write<V>,
+    pub write: Write<V::Value, V::Delta>,
 }
 
-/// How a write changes a location.
-pub enum Write<V: Vm + ?Sized> {
+/// How a write changes a location that holds a `T`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write<T, D> {
     /// It now holds this value.
-    Set(V::Value),
+    Set(T),
     /// It changes by this much, whatever it holds.
-    Add(V::Delta),
+    Add(D),
 }
+
+/// The writes of a machine.
+pub(crate) type WriteOf<V> = Write<<V as Vm>::Value, <V as Vm>::Delta>;
 
 /// Why an execution ended without a result.
 #[derive(Debug)]
@@ -123,34 +132,6 @@ pub enum Stop<F> {
     Blocked(Blocked),
     /// An operational failure.
     Fatal(F),
-}
-
-impl<V: Vm + ?Sized> Clone for Write<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Write::Set(value) => Write::Set(value.clone()),
-            Write::Add(delta) => Write::Add(delta.clone()),
-        }
-    }
-}
-
-impl<V: Vm + ?Sized> PartialEq for Write<V> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Write::Set(own), Write::Set(other)) => own == other,
-            (Write::Add(own), Write::Add(other)) => own == other,
-            _ => false,
-        }
-    }
-}
-
-impl<V: Vm + ?Sized> Debug for Write<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Write::Set(value) => f.debug_tuple("Set").field(value).finish(),
-            Write::Add(delta) => f.debug_tuple("Add").field(delta).finish(),
-        }
-    }
 }
 
 impl<V: Vm + ?Sized> Debug for Put<V> {

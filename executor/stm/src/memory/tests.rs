@@ -13,12 +13,12 @@ const SETTLED: [(u32, bool); 3] = [(0, false); 3];
 fn memory() -> (Memory<Toy>, Toy, CellId) {
     let vm = (0..).map(|seed| Toy::new(Vec::new()).with_seed(seed)).find(|vm| vm.initial(X) == 0);
     let (memory, vm) = (Memory::new(60), vm.expect("some seed gives 0"));
-    let cell = memory.cell(&vm, &(X / 2)).expect("the toy's snapshot has it");
+    let cell = memory.cell(&vm, &mut Ahead::default(), &(X / 2)).expect("the toy's snapshot has it");
     (memory, vm, cell)
 }
 
 /// A write to `X`.
-fn put(cell: CellId, write: Write<Toy>) -> Put<Toy> {
+fn put(cell: CellId, write: Write<u64, i128>) -> Put<Toy> {
     Put { cell, field: FIELD, write }
 }
 
@@ -41,7 +41,7 @@ fn publish(
     memory: &Memory<Toy>,
     cell: CellId,
     version: (u32, u32),
-    write: Write<Toy>,
+    write: Write<u64, i128>,
 ) -> Vec<Stale> {
     let mut stale = Vec::new();
     memory.publish(version, &[put(cell, write)], &[], false, &mut stale);
@@ -277,7 +277,7 @@ fn writes_that_are_appended_are_read_as_if_they_were_published() {
 #[test]
 fn a_reader_is_remembered_with_the_observation_that_does_not_hold() {
     let (memory, vm, cell) = memory();
-    let other = memory.cell(&vm, &77).unwrap();
+    let other = memory.cell(&vm, &mut Ahead::default(), &77).unwrap();
     publish(&memory, cell, (1, 0), Write::Set(6));
     let mut observations = [
         Observed { cell: other, ..observed(cell, Seen::AtLeast(0)) },

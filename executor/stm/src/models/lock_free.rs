@@ -11,7 +11,7 @@ use loom::thread;
 use crate::memory::{CellId, Finding, Memory};
 use crate::role::Role;
 use crate::scheduler::Scheduler;
-use crate::sync::Mutex;
+use crate::sync::{Ahead, Mutex};
 use crate::toy::{Register, Seen, Toy};
 use crate::view::Observed;
 use crate::vm::{Put, Write};
@@ -186,7 +186,7 @@ const REGISTER: Register = 0;
 /// Memory, and the cell of the register.
 fn memory() -> (Arc<Memory<Toy>>, Arc<Toy>, CellId) {
     let (memory, vm) = (Memory::new(0), Toy::new(Vec::new()));
-    let cell = memory.cell(&vm, &REGISTER).unwrap();
+    let cell = memory.cell(&vm, &mut Ahead::default(), &REGISTER).unwrap();
     (Arc::new(memory), Arc::new(vm), cell)
 }
 
@@ -306,7 +306,7 @@ fn whoever_asks_first_for_a_cell_makes_it_for_all() {
         let ask = || {
             let (memory, vm) = (Arc::clone(&memory), Arc::clone(&vm));
             move || {
-                let cell = memory.cell(&vm, &7).unwrap();
+                let cell = memory.cell(&vm, &mut Ahead::default(), &7).unwrap();
                 assert_eq!(memory.key(cell), &7);
                 cell
             }

@@ -2,60 +2,98 @@
 //!
 //! The same for model checkers: it stands on the standard library's cells, which they take for granted.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Elements of the first chunk; each further chunk is twice as long as the one before. Memory is asked for chunk by chunk,
-/// and never for more than about twice what is used.
-const FIRST: usize = 64;
+/// Elements of a chunk. Whoever needs the first of them makes all places, and others may wait for that: few.
+const CHUNK: usize = 256;
 
-/// Chunks for more than 2^32 elements.
-const CHUNKS: usize = 27;
+/// Chunks of a shelf.
+const SHELF: usize = 256;
+
+/// Shelves.
+const SHELVES: usize = 256;
+
+/// Most elements: more than a block of 30 gigagas can touch.
+const MAX: usize = CHUNK * SHELF * SHELVES;
+
+/// Places for elements.
+type Chunk<T> = Box<[OnceLock<T>]>;
 
 /// Elements that are found by number.
 pub(crate) struct Arena<T> {
-    chunks: [OnceLock<Box<[OnceLock<T>]>>; CHUNKS],
-    /// Numbers given out. A number may be taken a moment before its element is there.
+    shelves: Box<[OnceLock<Box<[OnceLock<Chunk<T>>]>>]>,
+    /// Numbers given out. There need not be an element behind each of them.
     taken: AtomicUsize,
 }
 
-/// The chunk of element `at`, and its place there.
-fn place(at: usize) -> (usize, usize) {
-    let chunk = (at / FIRST + 1).ilog2() as usize;
-    (chunk, at - FIRST * ((1 << chunk) - 1))
+/// Numbers that one thread has taken ahead, so that it meets the others less often.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    numbers: Range<usize>,
+}
+
+/// Numbers taken at once.
+const AHEAD: usize = 32;
+
+/// `n` places for what is yet to come.
+fn places<T>(n: usize) -> Box<[OnceLock<T>]> {
+    (0..n).map(|_| OnceLock::new()).collect()
 }
 
 impl<T> Arena<T> {
     /// An empty arena.
     pub(crate) fn new() -> Self {
-        Self { chunks: [const { OnceLock::new() }; CHUNKS], taken: AtomicUsize::new(0) }
+        Self { shelves: places(SHELVES), taken: AtomicUsize::new(0) }
     }
 
-    /// Adds an element and returns its number.
-    pub(crate) fn push(&self, value: T) -> usize {
-        let at = self.taken.fetch_add(1, Ordering::Relaxed);
-        let (chunk, place) = place(at);
-        let elements = self.chunks[chunk]
-            .get_or_init(|| (0..FIRST << chunk).map(|_| OnceLock::new()).collect());
-        // Release in `set` pairs with the Acquire in `get`.
-        assert!(elements[place].set(value).is_ok(), "each number is given out once");
+    /// Adds an element and returns its number, the next of those that the caller has taken ahead.
+    pub(crate) fn push(&self, ahead: &mut Ahead, value: T) -> usize {
+        let at = ahead.numbers.next().unwrap_or_else(|| {
+            let first = self.taken.fetch_add(AHEAD, Ordering::Relaxed);
+            assert!(first + AHEAD <= MAX, "more than {MAX} elements");
+            ahead.numbers = first + 1..first + AHEAD;
+            first
+        });
+        let shelf = self.shelves[at / CHUNK / SHELF].get_or_init(|| places(SHELF));
+        let chunk = shelf[at / CHUNK % SHELF].get_or_init(|| places(CHUNK));
+        // Release in `get_or_init` pairs with the Acquire in `get`.
+        let mut value = Some(value);
+        chunk[at % CHUNK].get_or_init(|| value.take().expect("called once"));
+        assert!(value.is_none(), "each number is given out once");
         at
     }
 
-    /// The element with this number.
+    /// The element with this number, if there is one.
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        let (chunk, place) = place(at);
-        self.chunks.get(chunk)?.get()?.get(place)?.get()
+        let shelf = self.shelves.get(at / CHUNK / SHELF)?.get()?;
+        shelf[at / CHUNK % SHELF].get()?[at % CHUNK].get()
     }
 
-    /// Number of elements, once nobody adds any more.
-    pub(crate) fn count(&self) -> usize {
+    /// A number above those of all elements, once nobody adds any more.
+    pub(crate) fn end(&self) -> usize {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// All elements with their numbers, once nobody adds any more.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        (0..self.count()).filter_map(|at| Some((at, self.get(at)?)))
+    /// All elements, once nobody adds any more.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        (0..self.end()).filter_map(|at| self.get(at))
+    }
+
+    /// Drops all elements, and keeps places for at most so many.
+    pub(crate) fn clear(&mut self, kept: usize) {
+        let end = std::mem::take(self.taken.get_mut());
+        let chunks = self.shelves.iter_mut().filter_map(OnceLock::get_mut).flat_map(|s| s.iter_mut());
+        for (at, chunk) in chunks.enumerate() {
+            if (at + 1) * CHUNK > kept {
+                chunk.take();
+            } else if at * CHUNK < end
+                && let Some(chunk) = chunk.get_mut()
+            {
+                chunk.iter_mut().for_each(|place| *place = OnceLock::new());
+            }
+        }
     }
 }
 
@@ -64,30 +102,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_follow_each_other_without_a_gap() {
-        let places: Vec<_> = (0..1000).map(place).collect();
-        let expected = (0..).flat_map(|chunk| (0..FIRST << chunk).map(move |at| (chunk, at)));
-        assert!(places.into_iter().eq(expected.take(1000)));
+    fn what_many_threads_add_is_found_by_its_number() {
+        let mut arena = Arena::new();
+        for kept in [10_000, 300, 0] {
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let arena = &arena;
+                    scope.spawn(move || {
+                        let mut ahead = Ahead::default();
+                        for n in 0..1000 {
+                            let value = 10_000 * thread + n;
+                            assert_eq!(arena.get(arena.push(&mut ahead, value)), Some(&value));
+                        }
+                    });
+                }
+            });
+            assert!((4000..4000 + 4 * AHEAD).contains(&arena.end()));
+            let mut all: Vec<_> = arena.iter().copied().collect();
+            all.sort_unstable();
+            let expected = (0..4).flat_map(|t| (0..1000).map(move |n| 10_000 * t + n));
+            assert!(all.into_iter().eq(expected));
+            assert_eq!(arena.get(arena.end()), None);
+            arena.clear(kept);
+            assert_eq!((arena.end(), arena.get(0), arena.iter().count()), (0, None, 0));
+        }
     }
 
     #[test]
-    fn what_many_threads_add_is_found_by_its_number() {
-        let arena = Arena::new();
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let arena = &arena;
-                scope.spawn(move || {
-                    for n in 0..1000 {
-                        let value = 10_000 * thread + n;
-                        assert_eq!(arena.get(arena.push(value)), Some(&value));
-                    }
-                });
-            }
-        });
-        assert_eq!(arena.count(), 4000);
-        let mut all: Vec<_> = arena.iter().map(|(_, value)| *value).collect();
-        all.sort_unstable();
-        assert!(all.into_iter().eq((0..4).flat_map(|t| (0..1000).map(move |n| 10_000 * t + n))));
-        assert_eq!(arena.get(4000), None);
+    fn a_cleared_arena_keeps_no_more_places_than_asked_for() {
+        let chunks = |arena: &Arena<u8>| {
+            let shelves = arena.shelves.iter().filter_map(OnceLock::get);
+            shelves.flatten().filter(|chunk| chunk.get().is_some()).count()
+        };
+        let mut arena = Arena::new();
+        let mut ahead = Ahead::default();
+        (0..3 * CHUNK).for_each(|_| drop(arena.push(&mut ahead, 1)));
+        assert_eq!(chunks(&arena), 3);
+        arena.clear(3 * CHUNK);
+        assert_eq!(chunks(&arena), 3);
+        arena.clear(CHUNK + 1);
+        assert_eq!(chunks(&arena), 1);
     }
 }

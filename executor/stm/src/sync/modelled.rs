@@ -1,7 +1,5 @@
 //! The names as a model checker knows them: each operation is a step at which another thread may go on.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 
@@ -85,24 +83,8 @@ impl Condvar {
     }
 }
 
-/// A map that many threads fill at once.
-pub(crate) struct SharedMap<K, V> {
-    map: Mutex<HashMap<K, V>>,
-}
-
-impl<K: Eq + Hash, V: Copy> SharedMap<K, V> {
-    pub(crate) fn with_capacity(_: usize) -> Self {
-        Self { map: Mutex::new(HashMap::new()) }
-    }
-
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.map.lock().get(key).copied()
-    }
-
-    pub(crate) fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> V {
-        *self.map.lock().entry(key).or_insert_with(make)
-    }
-}
+/// Most buckets of an index: one, so that a checker meets the same steps whatever the hasher's seed.
+pub(crate) const BUCKETS_MAX: usize = 1;
 
 /// Calls `task(0), ..., task(threads - 1)` at once, number 0 on the calling thread, and returns when all have.
 #[cfg(shuttle)]
