@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use crate::sync::{Ahead, Arena, AtomicU32, Mutex, MutexGuard, Ordering};
+use crate::sync::{Ahead, AtomicU32, Mutex, MutexGuard, Ordering};
 use crate::view::{Blocked, Observed, Read, Until};
 use crate::vm::{FIELDS_MAX, Field, Put, Vm, Write, WriteOf};
 

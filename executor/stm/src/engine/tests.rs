@@ -99,7 +99,7 @@ fn see(view: &mut View<'_, Script>, key: &'static str) -> Result<i64, Stop<Unrea
 fn result(
     view: &mut View<'_, Script>,
     output: i64,
-    writes: impl IntoIterator<Item = (&'static str, Write<Script>)>,
+    writes: impl IntoIterator<Item = (&'static str, Write<i64, i64>)>,
 ) -> Executed {
     let mut puts = Vec::new();
     for (key, write) in writes {
@@ -112,7 +112,7 @@ fn result(
 fn see_result(
     view: &mut View<'_, Script>,
     key: &'static str,
-    writes: impl IntoIterator<Item = (&'static str, Write<Script>)>,
+    writes: impl IntoIterator<Item = (&'static str, Write<i64, i64>)>,
 ) -> Executed {
     let value = see(view, key)?;
     result(view, value, writes)

@@ -136,7 +136,9 @@ mod tests {
         };
         let mut arena = Arena::new();
         let mut ahead = Ahead::default();
-        (0..3 * CHUNK).for_each(|_| drop(arena.push(&mut ahead, 1)));
+        for _ in 0..3 * CHUNK {
+            arena.push(&mut ahead, 1);
+        }
         assert_eq!(chunks(&arena), 3);
         arena.clear(3 * CHUNK);
         assert_eq!(chunks(&arena), 3);
