@@ -148,6 +148,32 @@ pub(crate) fn collect<S: Source>(
     Ok(effects)
 }
 
+/// Existence of what is empty, and the epoch of the storage, after an execution at access index `at`.
+pub(crate) fn life_after(
+    spec: SpecId,
+    account: &Account,
+    before: &Fields,
+    after: &Fields,
+    relic: bool,
+    at: u32,
+) -> Life {
+    let wiped =
+        account.is_selfdestructed() && !account.is_created() && !spec.is_enabled_in(SpecId::CANCUN);
+    let clears = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+    if clears && !relic && !wiped {
+        return before.life;
+    }
+    let exists = if account.is_selfdestructed() {
+        false
+    } else if !account.is_touched() || !after.is_empty() {
+        before.life.exists
+    } else {
+        // Touched and empty: it appears before EIP-161, and vanishes since.
+        !clears
+    };
+    Life { exists, epoch: if wiped { at } else { before.life.epoch } }
+}
+
 /// What an invalid transaction depends on: everything that was read to judge it.
 pub(crate) fn depend_on_all<S: Source>(tracker: &mut Tracker<'_, S>) -> Option<Blocked> {
     let Tracker { source, accounts, .. } = tracker;
@@ -304,30 +330,14 @@ impl<S: Source> Collector<'_, S> {
     /// Existence of what is empty, and the epoch of the storage.
     fn life(&mut self, place: Place, account: &Account, tracked: &Tracked, after: Fields) {
         let spec = self.around.spec;
-        let before = tracked.before;
-        let wiped = account.is_selfdestructed()
-            && !account.is_created()
-            && !spec.is_enabled_in(SpecId::CANCUN);
-        let clears = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
         // Since Cancun nobody can see it, but for what was left empty before EIP-161.
         if !spec.is_enabled_in(SpecId::CANCUN) || tracked.relic {
             self.depend(place, tracked.life());
         }
-        if clears && !tracked.relic && !wiped {
-            return;
-        }
-        let exists = if account.is_selfdestructed() {
-            false
-        } else if !account.is_touched() || !after.is_empty() {
-            before.life.exists
-        } else {
-            // Touched and empty: it appears before EIP-161, and vanishes since.
-            !clears
-        };
-        let epoch = if wiped { self.around.index + 1 } else { before.life.epoch };
-        if (Life { exists, epoch }) != before.life {
-            let life = Value::Life(Life { exists, epoch });
-            self.change(place, LIFE, tracked.cell, Change::Set(life));
+        let at = self.around.index + 1;
+        let life = life_after(spec, account, &tracked.before, &after, tracked.relic, at);
+        if life != tracked.before.life {
+            self.change(place, LIFE, tracked.cell, Change::Set(Value::Life(life)));
         }
     }
 

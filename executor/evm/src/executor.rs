@@ -5,12 +5,11 @@ use crate::effects::Wanted;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::Ledger;
-use crate::listed::Listed;
+use crate::listed::{Listed, Shelf};
 use crate::rules::Rules;
 use crate::settle::{Admission, Policy, Settler};
 use crate::system::Phase;
 use crate::vm::BlockVm;
-use alloy_eip7928::AccountChanges;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::keccak256;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ mod speculative;
 mod with_list;
 
 pub use results::{Executed, Skipped};
-use with_list::flawed;
+pub(crate) use with_list::flawed;
 
 /// Blocks with fewer transactions run sequentially: waking workers costs more than it gains.
 const MIN_PARALLEL_TRANSACTIONS: u32 = 8;
@@ -37,6 +36,7 @@ pub struct Executor {
     pool: Pool,
     options: Options,
     codes: CodeCache,
+    shelf: Shelf,
     /// Draws the schedule of every block.
     seed: Option<u64>,
 }
@@ -130,7 +130,7 @@ impl Executor {
             .unwrap_or_else(|_| Pool::new(1).expect("one worker needs no new thread"));
         let options =
             Options { min_parallel_transactions: MIN_PARALLEL_TRANSACTIONS, ..Options::default() };
-        Self { pool, options, codes: CodeCache::default(), seed: None }
+        Self { pool, options, codes: CodeCache::default(), shelf: Shelf::default(), seed: None }
     }
 
     /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
@@ -239,12 +239,11 @@ impl Executor {
         access_list: &[u8],
         state: &Arc<dyn StateReader>,
     ) -> Result<StateDiff, ExecutionError> {
-        let mut rest = access_list;
-        let decoded: Vec<AccountChanges> = alloy_rlp::Decodable::decode(&mut rest)
-            .map_err(|error| flawed(format!("it cannot be decoded: {error}")))?;
-        let listed = Listed::new(&decoded, transactions).map_err(flawed)?;
         let base = Base::new(&**state, header, &self.codes);
-        Ok(listed.net_change(&base)?)
+        let listed = Listed::new(access_list, transactions, &base, &self.shelf).map_err(flawed)?;
+        listed.decode();
+        listed.check()?;
+        Ok(listed.net_change()?)
     }
 
     /// Executes transactions one after the other under the rules of [`verify`](Self::verify), without comparing anything

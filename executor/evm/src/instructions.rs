@@ -49,7 +49,7 @@ impl<D> Instructions<D> {
 }
 
 /// The static gas costs of a fork.
-fn gas_table(spec: SpecId) -> &'static GasTable {
+pub(crate) fn gas_table(spec: SpecId) -> &'static GasTable {
     static TABLES: OnceLock<Vec<GasTable>> = OnceLock::new();
     let tables = TABLES.get_or_init(|| {
         (0..=SpecId::AMSTERDAM as u8)

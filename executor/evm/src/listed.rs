@@ -3,287 +3,495 @@
 //! With the list every transaction has its exact values before: the last listed write below its access index, or the state
 //! before the block. That is sound by induction: if what the transactions below `i` did is what the list says, the values of
 //! `i` are right, and then what `i` does can be compared with what the list says of `i`. So nothing is rebuilt: each
-//! produced write must be listed at its index with its value, each listed write must be produced, each access must be
-//! listed, and each listed access must happen.
+//! produced write must be listed at its index with its value, each access must be listed; and as many writes and accessed
+//! items as the list has must have been found in it, so that there is nothing listed which does not happen.
+//!
+//! A walk over headers cuts the list into pieces, which are decoded by whoever needs or comes to them first. Accounts and
+//! slots are found by halving, as they are in order: no keyed hash is needed against keys that somebody chose.
+
+mod net_change;
+mod outline;
+mod piece;
+mod reader;
+#[cfg(test)]
+mod tests;
 
 use crate::base::Base;
-use crate::error::Failure;
-use crate::place::{BALANCE, CODE, Cell, FIELDS, Fields, NONCE, Place, SLOT};
+use crate::error::ExecutionError;
+use crate::executor::flawed;
+use crate::place::{BALANCE, CODE, Fields, NONCE, Place};
 use crate::value::Value;
-use alloy_eip7928::AccountChanges;
-use alloy_primitives::map::{DefaultHashBuilder, HashMap};
-use alloy_primitives::{B256, Bytes, keccak256};
-use std::collections::BTreeMap;
+use alloy_primitives::{Address, B256, U256};
+use outline::{ACCOUNTS_A_PIECE, Outline, SLOTS_A_PIECE, head_of_address, head_of_slot};
+pub(crate) use piece::Shelf;
+use piece::{AccountCell, Decoder, Piece, SlotCell, Trouble};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use weft_stm::Field;
-use weft_types::{Account, AccountDiff, SlotDiff, StateDiff, StateError};
-
-/// The list, indexed.
-pub(crate) struct Listed {
-    index: HashMap<Place, u32>,
-    /// Accounts, each followed by its slots, ascending.
-    cells: Vec<ListedCell>,
-    /// How many writes there are at each access index.
-    writes_at: Vec<u32>,
-    /// Code that the list sets.
-    pub(crate) codes: BTreeMap<B256, Bytes>,
-}
-
-/// One listed account or slot.
-pub(crate) struct ListedCell {
-    place: Place,
-    /// Before the block; read by whoever needs it first.
-    base: OnceLock<Cell>,
-    /// Values from an access index on, ascending. An account has one for each field, a slot only the first.
-    writes: [Vec<(u32, Value)>; 3],
-    /// Some execution has accessed it.
-    seen: AtomicBool,
-}
 
 /// What is wrong with a list, as a sentence.
 pub(crate) type Flaw = String;
 
-impl Listed {
-    /// Indexes a list for a block of so many transactions.
+/// The list, over the state of the parent.
+pub(crate) struct Listed<'l> {
+    list: &'l [u8],
+    outline: Outline,
+    base: &'l Base<'l>,
+    /// The access index of what comes after the transactions.
+    last_index: u32,
+    /// Accounts, then the slots of large accounts.
+    pieces: Vec<OnceLock<Piece>>,
+    /// The next piece to decode, counted from the end.
+    next: AtomicUsize,
+    /// Where memory comes from and goes to.
+    shelf: &'l Shelf,
+}
+
+/// What somebody found in a list. The sum of all must be all that is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Accounts and slots that were accessed for the first time.
+    pub(crate) cells: usize,
+    /// Writes that are as listed.
+    pub(crate) writes: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.cells += other.cells;
+        self.writes += other.writes;
+    }
+}
+
+/// A part of an array of a piece; or all slots of one kind of a large account.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+/// A listed account.
+#[derive(Clone, Copy)]
+pub(crate) struct ListedAccount<'l> {
+    piece: &'l Piece,
+    cell: &'l AccountCell,
+}
+
+/// A listed slot.
+#[derive(Clone, Copy)]
+pub(crate) struct ListedSlot<'l> {
+    piece: &'l Piece,
+    cell: &'l SlotCell,
+}
+
+/// An account just before whoever runs at some access index.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) fields: Fields,
+    /// How many listed balances, nonces and codes are below.
+    below: [u32; 3],
+}
+
+impl Span {
+    const LARGE: u32 = u32::MAX;
+
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, length: (end - start) as u32 }
+    }
+
+    fn large(run: u32) -> Self {
+        Self { start: run, length: Self::LARGE }
+    }
+
+    fn is_empty(self) -> bool {
+        self.length == 0
+    }
+
+    fn of<T>(self, all: &[T]) -> &[T] {
+        &all[self.start as usize..(self.start + self.length) as usize]
+    }
+}
+
+impl<'l> Listed<'l> {
+    /// Looks at a list for a block of so many transactions; nothing is decoded yet.
     ///
     /// # Errors
-    /// What is wrong with the list by itself: order, repetition, an index above the block's.
-    pub(crate) fn new(list: &[AccountChanges], transactions: usize) -> Result<Self, Flaw> {
-        let accounts_and_slots =
-            list.iter().map(|a| 1 + a.storage_changes.len() + a.storage_reads.len()).sum();
-        let mut listed = Self {
-            index: HashMap::with_capacity_and_hasher(
-                accounts_and_slots,
-                DefaultHashBuilder::default(),
-            ),
-            cells: Vec::with_capacity(accounts_and_slots),
-            writes_at: vec![0; transactions + 2],
-            codes: BTreeMap::new(),
-        };
-        let mut last = None;
-        for account in list {
-            if last.is_some_and(|last| last >= account.address) {
-                return Err(format!("{} is out of order", account.address));
-            }
-            last = Some(account.address);
-            listed.account(account)?;
-        }
-        Ok(listed)
+    /// What is wrong with the list as far as it was looked at.
+    pub(crate) fn new(
+        list: &'l [u8],
+        transactions: usize,
+        base: &'l Base<'l>,
+        shelf: &'l Shelf,
+    ) -> Result<Self, Flaw> {
+        let outline = Outline::of(list)?;
+        let count = outline.accounts.len().div_ceil(ACCOUNTS_A_PIECE) + outline.cuts.len();
+        let mut pieces = Vec::with_capacity(count);
+        pieces.resize_with(count, OnceLock::new);
+        let last_index = u32::try_from(transactions + 1).expect("a block's indices have 32 bits");
+        Ok(Self { list, outline, base, last_index, pieces, next: AtomicUsize::new(0), shelf })
     }
 
-    fn account(&mut self, account: &AccountChanges) -> Result<(), Flaw> {
-        let address = account.address;
-        let mut writes: [Vec<(u32, Value)>; 3] = Default::default();
-        for change in &account.balance_changes {
-            let value = Value::Balance(change.post_balance);
-            self.write(&mut writes[usize::from(BALANCE)], change.block_access_index.get(), value)?;
-        }
-        for change in &account.nonce_changes {
-            let value = Value::Nonce(change.new_nonce);
-            self.write(&mut writes[usize::from(NONCE)], change.block_access_index.get(), value)?;
-        }
-        for change in &account.code_changes {
-            let hash = keccak256(&change.new_code);
-            if !change.new_code.is_empty() {
-                self.codes.insert(hash, change.new_code.clone());
+    fn account_pieces(&self) -> usize {
+        self.pieces.len() - self.outline.cuts.len()
+    }
+
+    fn piece(&self, number: usize) -> &Piece {
+        self.pieces[number].get_or_init(|| {
+            let Self { list, outline, base, shelf, .. } = self;
+            let decoder = Decoder { list, outline, base, last_index: self.last_index, shelf };
+            match number.checked_sub(self.account_pieces()) {
+                Some(cut) => decoder.cut(&outline.cuts[cut]),
+                None => decoder.accounts(number * ACCOUNTS_A_PIECE),
             }
-            let value = Value::Code(hash);
-            self.write(&mut writes[usize::from(CODE)], change.block_access_index.get(), value)?;
+        })
+    }
+
+    /// Decodes pieces until all are decoded or in the works. All workers call this.
+    pub(crate) fn decode(&self) {
+        loop {
+            let claimed = self.next.fetch_add(1, Ordering::Relaxed);
+            // The slots of large accounts, which come last, take longest.
+            let Some(number) = self.pieces.len().checked_sub(claimed + 1) else { return };
+            self.piece(number);
         }
-        self.add(Place::Account(address), writes);
-        let mut last = None;
-        for slot in &account.storage_changes {
-            if last.is_some_and(|last| last >= slot.slot) || slot.changes.is_empty() {
-                return Err(format!("slot {} of {address} is out of order or empty", slot.slot));
+    }
+
+    /// Whether the list is well-formed and its base could be read, as far as it is decoded; the whole of it after
+    /// [`decode`](Self::decode) has returned everywhere.
+    pub(crate) fn check(&self) -> Result<(), ExecutionError> {
+        for piece in self.pieces.iter().filter_map(OnceLock::get) {
+            match &piece.trouble {
+                None => {}
+                Some(Trouble::Flawed(flaw)) => return Err(flawed(flaw.clone())),
+                Some(Trouble::Failed(failure)) => return Err(failure.clone().into()),
             }
-            last = Some(slot.slot);
-            let mut writes = Vec::with_capacity(slot.changes.len());
-            for change in &slot.changes {
-                let value = Value::Slot { value: change.new_value, epoch: 0 };
-                self.write(&mut writes, change.block_access_index.get(), value)?;
-            }
-            self.add(Place::Slot(address, slot.slot), [writes, Vec::new(), Vec::new()]);
-        }
-        let mut last = None;
-        for slot in &account.storage_reads {
-            if last.is_some_and(|last| last >= *slot)
-                || self.index.contains_key(&Place::Slot(address, *slot))
-            {
-                return Err(format!("slot {slot} of {address} is out of order or repeated"));
-            }
-            last = Some(*slot);
-            self.add(Place::Slot(address, *slot), Default::default());
         }
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        writes: &mut Vec<(u32, Value)>,
-        index: u64,
-        value: Value,
-    ) -> Result<(), Flaw> {
-        let Some(count) = usize::try_from(index).ok().and_then(|at| self.writes_at.get_mut(at))
-        else {
-            return Err(format!("access index {index} is above the block's last"));
+    /// All that is in the list.
+    pub(crate) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for number in 0..self.pieces.len() {
+            let piece = self.piece(number);
+            total.cells += piece.accounts.len() + piece.slots.len();
+            total.writes += piece.words.len() + piece.nonces.len() + piece.codes.len();
+        }
+        total
+    }
+
+    /// How many writes are listed at each access index.
+    pub(crate) fn writes_by_index(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.last_index as usize + 1];
+        for number in 0..self.pieces.len() {
+            let piece = self.piece(number);
+            piece.words.iter().for_each(|(index, _)| counts[*index as usize] += 1);
+            piece.nonces.iter().for_each(|(index, _)| counts[*index as usize] += 1);
+            piece.codes.iter().for_each(|(index, _)| counts[*index as usize] += 1);
+        }
+        counts
+    }
+
+    /// A listed account.
+    pub(crate) fn account(&self, address: &Address) -> Option<ListedAccount<'_>> {
+        let mut places = self.outline.accounts.alike(head_of_address(address.as_slice()));
+        let at = |place: usize| self.account_at(place);
+        while places.len() > 2 {
+            let middle = places.start + places.len() / 2;
+            if at(middle)?.cell.address <= *address {
+                places.start = middle;
+            } else {
+                places.end = middle;
+            }
+        }
+        for place in places {
+            let account = at(place)?;
+            if account.cell.address == *address {
+                return Some(account);
+            }
+        }
+        None
+    }
+
+    /// `None` where its piece ends early.
+    fn account_at(&self, place: usize) -> Option<ListedAccount<'_>> {
+        let piece = self.piece(place / ACCOUNTS_A_PIECE);
+        let cell = piece.accounts.get(place % ACCOUNTS_A_PIECE)?;
+        Some(ListedAccount { piece, cell })
+    }
+
+    /// A listed slot of a listed account.
+    pub(crate) fn slot<'s>(
+        &'s self,
+        account: &ListedAccount<'s>,
+        slot: &U256,
+    ) -> Option<ListedSlot<'s>> {
+        let of = |span| self.slot_in(account.piece, span, slot);
+        of(account.cell.written).or_else(|| of(account.cell.read))
+    }
+
+    fn slot_in<'s>(&'s self, piece: &'s Piece, span: Span, slot: &U256) -> Option<ListedSlot<'s>> {
+        if span.length == Span::LARGE {
+            return self.slot_of_run(span.start, slot);
+        }
+        let keys = span.of(&piece.keys);
+        let at = if keys.len() <= 8 {
+            keys.iter().position(|key| key == slot)?
+        } else {
+            keys.binary_search(slot).ok()?
         };
-        let index = u32::try_from(index).expect("below the number of transactions");
-        if writes.last().is_some_and(|(last, _)| *last >= index) {
-            return Err(format!("access index {index} is out of order"));
+        Some(ListedSlot { piece, cell: &piece.slots[span.start as usize + at] })
+    }
+
+    fn slot_of_run(&self, run: u32, slot: &U256) -> Option<ListedSlot<'_>> {
+        let run = &self.outline.runs[run as usize];
+        let first = self.account_pieces() + run.first_cut as usize;
+        let at = |place: usize| {
+            let piece = self.piece(first + place / SLOTS_A_PIECE);
+            Some((piece, piece.keys.get(place % SLOTS_A_PIECE)?))
+        };
+        let mut places = run.slots.alike(head_of_slot(slot));
+        while places.len() > 2 {
+            let middle = places.start + places.len() / 2;
+            if at(middle)?.1 <= slot {
+                places.start = middle;
+            } else {
+                places.end = middle;
+            }
         }
-        *count += 1;
-        writes.push((index, value));
-        Ok(())
-    }
-
-    fn add(&mut self, place: Place, writes: [Vec<(u32, Value)>; 3]) {
-        let at = u32::try_from(self.cells.len()).expect("a list has fewer than 2^32 entries");
-        self.index.insert(place, at);
-        let seen = AtomicBool::new(false);
-        self.cells.push(ListedCell { place, base: OnceLock::new(), writes, seen });
-    }
-
-    /// The cell of an account or slot, now accessed; `None` if it is not listed.
-    pub(crate) fn access(&self, place: &Place) -> Option<&ListedCell> {
-        let cell = &self.cells[*self.index.get(place)? as usize];
-        // Most are accessed more than once, and a line that is only read stays with every core.
-        if !cell.seen.load(Ordering::Relaxed) {
-            cell.seen.store(true, Ordering::Relaxed);
+        for place in places {
+            let (piece, key) = at(place)?;
+            if key == slot {
+                return Some(ListedSlot { piece, cell: &piece.slots[place % SLOTS_A_PIECE] });
+            }
         }
-        Some(cell)
+        None
     }
 
-    /// The cell of an account or slot.
-    pub(crate) fn find(&self, place: &Place) -> Option<&ListedCell> {
-        Some(&self.cells[*self.index.get(place)? as usize])
+    /// Notes the access to an account, or to a slot. `false` if it is not listed.
+    pub(crate) fn access(&self, place: &Place, tally: &mut Tally) -> bool {
+        let (Place::Account(address) | Place::Slot(address, _)) = place;
+        let Some(account) = self.account(address) else { return false };
+        let Place::Slot(_, slot) = place else {
+            account.access(tally);
+            return true;
+        };
+        let slot = self.slot(&account, slot);
+        slot.inspect(|slot| slot.access(tally)).is_some()
     }
 
-    /// How many writes are listed at an access index.
-    pub(crate) fn writes_at(&self, index: usize) -> usize {
-        self.writes_at[index] as usize
+    /// The value of a field just before access index `index`, if it is listed.
+    pub(crate) fn value(&self, place: &Place, field: Field, index: u32) -> Option<Value> {
+        match place {
+            Place::Account(address) => {
+                Some(self.account(address)?.before(index).fields.value(field))
+            }
+            Place::Slot(address, slot) => {
+                let value = self.slot(&self.account(address)?, slot)?.before(index);
+                Some(Value::Slot { value, epoch: 0 })
+            }
+        }
+    }
+
+    /// The listed value of a field from exactly this access index on.
+    pub(crate) fn at(&self, place: &Place, field: Field, index: u32) -> Option<Value> {
+        match place {
+            Place::Account(address) => self.account(address)?.at(field, index),
+            Place::Slot(address, slot) => {
+                let value = self.slot(&self.account(address)?, slot)?.at(index)?;
+                Some(Value::Slot { value, epoch: 0 })
+            }
+        }
+    }
+
+    /// The access index of the last write below `index` to a field, if one is listed.
+    pub(crate) fn writer_below(&self, place: &Place, field: Field, index: u32) -> Option<u32> {
+        fn last<T>(writes: &[(u32, T)], index: u32) -> Option<u32> {
+            Some(writes[count_below(writes, index).checked_sub(1)?].0)
+        }
+        let (Place::Account(address) | Place::Slot(address, _)) = place;
+        let account = self.account(address)?;
+        let (piece, cell) = (account.piece, account.cell);
+        match (place, field) {
+            (Place::Slot(_, slot), _) => {
+                let slot = self.slot(&account, slot)?;
+                last(slot.cell.writes.of(&slot.piece.words), index)
+            }
+            (_, BALANCE) => last(cell.balances.of(&piece.words), index),
+            (_, NONCE) => last(cell.nonces.of(&piece.nonces), index),
+            (_, CODE) => last(cell.codes.of(&piece.codes), index),
+            _ => None,
+        }
     }
 
     /// The first listed account or slot that nobody has accessed.
-    pub(crate) fn unseen(&self) -> Option<&Place> {
-        let mut cells = self.cells.iter();
-        cells.find(|cell| !cell.seen.load(Ordering::Relaxed)).map(|cell| &cell.place)
+    pub(crate) fn unseen(&self) -> Option<Place> {
+        for place in 0..self.outline.accounts.len() {
+            let account = self.account_at(place)?;
+            let address = account.cell.address;
+            if !account.cell.seen.get() {
+                return Some(Place::Account(address));
+            }
+            for (key, slot) in self.slots(&account) {
+                if !slot.cell.seen.get() {
+                    return Some(Place::Slot(address, *key));
+                }
+            }
+        }
+        None
     }
 
-    /// The net change against the parent state, if the list is right.
-    pub(crate) fn net_change(&self, base: &Base<'_>) -> Result<StateDiff, StateError> {
-        let address_of = |cell: &ListedCell| match cell.place {
-            Place::Account(address) | Place::Slot(address, _) => address,
-        };
-        let mut diff = StateDiff::default();
-        let mut used = BTreeMap::new();
-        for cells in self.cells.chunk_by(|a, b| address_of(a) == address_of(b)) {
-            let Some(account) = account_diff(base, cells, &self.codes)? else { continue };
-            let code = account.after.and_then(|after| self.codes.get_key_value(&after.code_hash));
-            if let Some((hash, bytes)) = code {
-                used.insert(*hash, bytes.clone());
-            }
-            diff.accounts.push(account);
-        }
-        diff.code = used.into_iter().collect();
-        Ok(diff)
+    /// All slots of an account: those that are written, then those that are only read, each ascending.
+    fn slots<'s>(
+        &'s self,
+        account: &ListedAccount<'s>,
+    ) -> impl Iterator<Item = (&'s U256, ListedSlot<'s>)> {
+        let piece = account.piece;
+        [account.cell.written, account.cell.read].into_iter().flat_map(move |span| {
+            let (places, first) = if span.length == Span::LARGE {
+                let run = &self.outline.runs[span.start as usize];
+                let first = self.account_pieces() + run.first_cut as usize;
+                (0..run.slots.len(), Some(first))
+            } else {
+                (span.start as usize..(span.start + span.length) as usize, None)
+            };
+            places.filter_map(move |place| {
+                let (piece, place) = match first {
+                    Some(first) => {
+                        (self.piece(first + place / SLOTS_A_PIECE), place % SLOTS_A_PIECE)
+                    }
+                    None => (piece, place),
+                };
+                Some((piece.keys.get(place)?, ListedSlot { piece, cell: &piece.slots[place] }))
+            })
+        })
     }
 }
 
-/// What the cells of one account, itself first, change.
-fn account_diff(
-    base: &Base<'_>,
-    cells: &[ListedCell],
-    codes: &BTreeMap<B256, Bytes>,
-) -> Result<Option<AccountDiff>, StateError> {
-    let (own, slots) = cells.split_first().expect("groups are not empty");
-    let Place::Account(address) = own.place else { return Ok(None) };
-    let mut diffs = Vec::new();
-    for cell in slots {
-        let (Place::Slot(_, slot), Some((_, last))) = (cell.place, cell.writes[0].last()) else {
-            continue;
-        };
-        let before = base.parent_slot(&address, &slot)?;
-        let after = last.number();
-        if before != after {
-            diffs.push(SlotDiff { slot, before, after });
-        }
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        let pieces = std::mem::take(&mut self.pieces);
+        self.shelf.put(pieces.into_iter().filter_map(OnceLock::into_inner));
     }
-    diffs.sort_unstable_by_key(|diff| diff.slot);
-    if diffs.is_empty() && own.writes.iter().all(Vec::is_empty) {
-        return Ok(None);
-    }
-    let before = base.account(&address)?;
-    let parent = base.parent_fields(&address)?;
-    let mut fields = parent;
-    own.writes.iter().filter_map(|writes| writes.last()).for_each(|(_, value)| fields.set(value));
-    let after = if fields == parent {
-        before
-    } else {
-        let code_size = crate::oracle::code_size(base, codes, &fields.code_hash, before.as_ref())?;
-        let Fields { balance, nonce, code_hash, .. } = fields;
-        Some(Account { nonce, balance, code_hash, code_size }).filter(|_| !fields.is_empty())
-    };
-    if before == after && diffs.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(AccountDiff { address, before, after, slots: diffs }))
 }
 
-impl ListedCell {
-    /// The cell before the block's transactions.
-    pub(crate) fn base(&self, base: &Base<'_>) -> Result<&Cell, Failure> {
-        if let Some(cell) = self.base.get() {
-            return Ok(cell);
-        }
-        let cell = base.cell(&self.place)?;
-        Ok(self.base.get_or_init(|| cell))
+impl<'l> ListedAccount<'l> {
+    /// Notes an access.
+    pub(crate) fn access(&self, tally: &mut Tally) {
+        tally.cells += usize::from(self.cell.seen.note());
     }
 
-    /// The listed writes to a field below access index `index`, the last of them.
-    pub(crate) fn last_below(&self, field: Field, index: u32) -> Option<&(u32, Value)> {
-        let writes = self.writes.get(usize::from(field))?;
-        match writes.last() {
-            Some(last) if last.0 < index => Some(last),
-            _ => writes[..writes.partition_point(|(at, _)| *at < index)].last(),
-        }
+    pub(crate) fn address(&self) -> &'l Address {
+        &self.cell.address
     }
 
-    /// The listed value from exactly this access index on.
-    pub(crate) fn at(&self, field: Field, index: u32) -> Option<&Value> {
-        let writes = self.writes.get(usize::from(field))?;
-        let at = writes.binary_search_by_key(&index, |(at, _)| *at).ok()?;
-        Some(&writes[at].1)
+    /// In the parent state.
+    pub(crate) fn parent(&self) -> &'l Fields {
+        &self.cell.before
     }
 
-    /// The value of a field for whoever runs at access index `index`.
-    pub(crate) fn value(
-        &self,
-        base: &Base<'_>,
-        field: Field,
-        index: u32,
-    ) -> Result<Value, Failure> {
-        match self.last_below(field, index) {
-            Some((_, value)) => Ok(*value),
-            None => Ok(self.base(base)?.value(field)),
-        }
-    }
-
-    /// The fields of an account for whoever runs at access index `index`.
-    pub(crate) fn fields(&self, base: &Base<'_>, index: u32) -> Result<Fields, Failure> {
-        let Cell::Account(mut fields) = *self.base(base)? else { return Ok(Fields::default()) };
-        for field in FIELDS {
-            if let Some((_, value)) = self.last_below(field, index) {
-                fields.set(value);
+    /// Just before access index `index`.
+    pub(crate) fn before(&self, index: u32) -> Standing {
+        let (piece, cell) = (self.piece, self.cell);
+        let mut fields = cell.before;
+        let mut below = [0; 3];
+        if !cell.balances.is_empty() {
+            let writes = cell.balances.of(&piece.words);
+            below[0] = count_below(writes, index) as u32;
+            if let Some(last) = below[0].checked_sub(1) {
+                fields.balance = writes[last as usize].1;
             }
         }
-        Ok(fields)
+        if !cell.nonces.is_empty() {
+            let writes = cell.nonces.of(&piece.nonces);
+            below[1] = count_below(writes, index) as u32;
+            if let Some(last) = below[1].checked_sub(1) {
+                fields.nonce = writes[last as usize].1;
+            }
+        }
+        if !cell.codes.is_empty() {
+            let writes = cell.codes.of(&piece.codes);
+            below[2] = count_below(writes, index) as u32;
+            if let Some(last) = below[2].checked_sub(1) {
+                fields.code_hash = writes[last as usize].1;
+            }
+        }
+        Standing { fields, below }
     }
 
-    /// The slot's value for whoever runs at access index `index`.
-    pub(crate) fn slot(&self, base: &Base<'_>, index: u32) -> Result<Value, Failure> {
-        self.value(base, SLOT, index)
+    /// The balance just before access index `index`, and the one that is listed from there on.
+    pub(crate) fn balance_around(&self, index: u32) -> (U256, Option<U256>) {
+        let writes = self.cell.balances.of(&self.piece.words);
+        let below = count_below(writes, index);
+        let before = below.checked_sub(1).map_or(self.cell.before.balance, |last| writes[last].1);
+        (before, exactly(writes, below, index))
     }
+
+    /// The balance that is listed from exactly `index` on, where the account stands so before it.
+    pub(crate) fn balance_at(&self, index: u32, before: &Standing) -> Option<U256> {
+        exactly(self.cell.balances.of(&self.piece.words), before.below[0] as usize, index)
+    }
+
+    /// The nonce that is listed from exactly `index` on.
+    pub(crate) fn nonce_at(&self, index: u32, before: &Standing) -> Option<u64> {
+        exactly(self.cell.nonces.of(&self.piece.nonces), before.below[1] as usize, index)
+    }
+
+    /// The hash of the code that is listed from exactly `index` on.
+    pub(crate) fn code_at(&self, index: u32, before: &Standing) -> Option<B256> {
+        exactly(self.cell.codes.of(&self.piece.codes), before.below[2] as usize, index)
+    }
+
+    /// The listed value of a field from exactly this access index on.
+    fn at(&self, field: Field, index: u32) -> Option<Value> {
+        let before = self.before(index);
+        match field {
+            BALANCE => self.balance_at(index, &before).map(Value::Balance),
+            NONCE => self.nonce_at(index, &before).map(Value::Nonce),
+            CODE => self.code_at(index, &before).map(Value::Code),
+            _ => None,
+        }
+    }
+}
+
+impl ListedSlot<'_> {
+    /// Notes an access.
+    pub(crate) fn access(&self, tally: &mut Tally) {
+        tally.cells += usize::from(self.cell.seen.note());
+    }
+
+    /// The value just before access index `index`.
+    pub(crate) fn before(&self, index: u32) -> U256 {
+        let writes = self.cell.writes.of(&self.piece.words);
+        let last = count_below(writes, index).checked_sub(1);
+        last.map_or(self.cell.before, |last| writes[last].1)
+    }
+
+    /// The value that is listed from exactly this access index on.
+    pub(crate) fn at(&self, index: u32) -> Option<U256> {
+        let writes = self.cell.writes.of(&self.piece.words);
+        exactly(writes, count_below(writes, index), index)
+    }
+}
+
+/// How many of the writes, whose access indices ascend, are below `index`.
+fn count_below<T>(writes: &[(u32, T)], index: u32) -> usize {
+    let (Some((first, _)), Some((last, _))) = (writes.first(), writes.last()) else { return 0 };
+    if index <= *first {
+        return 0;
+    }
+    if index > *last {
+        return writes.len();
+    }
+    // Where every transaction writes, as to the beneficiary, the place follows from the indices.
+    let most = ((index - first) as usize).min(writes.len() - 1);
+    let least = writes.len().saturating_sub((last - index) as usize + 1).max(1);
+    least + writes[least..most].partition_point(|(at, _)| *at < index)
+}
+
+/// The value from exactly `index` on, if so many writes are below.
+fn exactly<T: Copy>(writes: &[(u32, T)], below: usize, index: u32) -> Option<T> {
+    writes.get(below).filter(|(at, _)| *at == index).map(|(_, value)| *value)
 }
 
 /// An address or slot, for people.
@@ -291,66 +499,5 @@ pub(crate) fn describe(place: &Place) -> String {
     match place {
         Place::Account(address) => format!("account {address}"),
         Place::Slot(address, slot) => format!("slot {slot} of {address}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_eip7928::{BalanceChange, BlockAccessIndex, SlotChanges, StorageChange};
-    use alloy_primitives::{Address, U256};
-
-    fn account(n: u8) -> AccountChanges {
-        AccountChanges::new(Address::repeat_byte(n))
-    }
-
-    fn balance(index: u64) -> BalanceChange {
-        BalanceChange::new(BlockAccessIndex::new(index), U256::from(index))
-    }
-
-    #[test]
-    fn a_list_that_is_not_in_the_order_of_the_eip_is_refused() {
-        let flawed = |list: &[AccountChanges]| Listed::new(list, 2).is_err();
-        assert!(!flawed(&[account(1), account(2)]));
-        assert!(flawed(&[account(2), account(1)]));
-        assert!(flawed(&[account(1), account(1)]));
-
-        let with = |indices: &[u64]| {
-            let mut account = account(1);
-            account.balance_changes = indices.iter().map(|index| balance(*index)).collect();
-            [account]
-        };
-        assert!(!flawed(&with(&[0, 1, 3])));
-        assert!(flawed(&with(&[1, 1])));
-        assert!(flawed(&with(&[2, 1])));
-        assert!(flawed(&with(&[4])), "two transactions end at access index 3");
-
-        let slot = |slot: u64, changes: usize| {
-            let change = StorageChange::new(BlockAccessIndex::new(1), U256::from(9));
-            SlotChanges::new(U256::from(slot), vec![change; changes])
-        };
-        let with = |changes: &[SlotChanges], reads: &[u64]| {
-            let mut account = account(1);
-            account.storage_changes = changes.to_vec();
-            account.storage_reads = reads.iter().map(|slot| U256::from(*slot)).collect();
-            [account]
-        };
-        assert!(!flawed(&with(&[slot(1, 1), slot(3, 1)], &[2, 4])));
-        assert!(flawed(&with(&[slot(3, 1), slot(1, 1)], &[])));
-        assert!(flawed(&with(&[slot(1, 0)], &[])));
-        assert!(flawed(&with(&[slot(1, 1)], &[1])));
-        assert!(flawed(&with(&[], &[2, 2])));
-    }
-
-    #[test]
-    fn a_value_is_that_of_the_last_write_below() {
-        let mut changes = account(1);
-        changes.balance_changes = vec![balance(1), balance(3)];
-        let listed = Listed::new(&[changes], 5).unwrap();
-        let cell = listed.find(&Place::Account(Address::repeat_byte(1))).unwrap();
-        let seen: Vec<_> =
-            (0..6).map(|index| cell.last_below(BALANCE, index).map(|(at, _)| *at)).collect();
-        assert_eq!(seen, [None, None, Some(1), Some(1), Some(3), Some(3)]);
-        assert_eq!((listed.writes_at(1), listed.writes_at(2)), (1, 0));
     }
 }

@@ -19,6 +19,7 @@ use revm::handler::{
     EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallTx, post_execution,
 };
 use revm::interpreter::interpreter::EthInterpreter;
+use revm::primitives::hardfork::SpecId;
 use revm::state::TransactionId;
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -42,10 +43,10 @@ pub(crate) enum Output {
 }
 
 /// The buffers of a machine, which one thread uses again for block after block.
-struct Buffers {
-    journal: JournalInner<JournalEntry>,
-    local: LocalContext,
-    frames: FrameStack<EthFrame<EthInterpreter>>,
+pub(crate) struct Buffers {
+    pub(crate) journal: JournalInner<JournalEntry>,
+    pub(crate) local: LocalContext,
+    pub(crate) frames: FrameStack<EthFrame<EthInterpreter>>,
 }
 
 /// Gas of a system call (EIP-4788, EIP-2935, EIP-7002, EIP-7251).
@@ -54,6 +55,52 @@ const SYSTEM_CALL_GAS: u64 = 30_000_000;
 thread_local! {
     // Taken out for the time of a block. They carry capacity, never content, from one block to the next.
     static BUFFERS: RefCell<Option<Buffers>> = const { RefCell::new(None) };
+}
+
+impl Buffers {
+    /// Those of this thread, or new ones.
+    pub(crate) fn take(spec: SpecId) -> Self {
+        let mut buffers = BUFFERS.with_borrow_mut(Option::take).unwrap_or_else(|| Self {
+            journal: JournalInner::new(),
+            local: LocalContext::default(),
+            frames: FrameStack::new_prealloc(8),
+        });
+        if buffers.journal.cfg.spec != spec {
+            // Another fork has other precompiles.
+            buffers.journal = JournalInner::new();
+        }
+        buffers.journal.set_spec_id(spec);
+        buffers
+    }
+
+    /// Keeps what a machine leaves for the next one on this thread.
+    pub(crate) fn keep(
+        journal: &mut JournalInner<JournalEntry>,
+        local: &mut LocalContext,
+        frames: &mut FrameStack<EthFrame<EthInterpreter>>,
+    ) {
+        BUFFERS.set(Some(Self {
+            journal: std::mem::take(journal),
+            local: std::mem::take(local),
+            frames: std::mem::replace(frames, FrameStack::new()),
+        }));
+    }
+}
+
+/// Makes a journal as new, whatever the execution left in it (hazard 48), but keeps its memory.
+pub(crate) fn renew(journal: &mut JournalInner<JournalEntry>) {
+    const KEPT_MAX: usize = 1024;
+    journal.warm_addresses.clear_coinbase_and_access_list();
+    journal.selfdestructed_addresses.clear();
+    if journal.state.capacity() > KEPT_MAX {
+        journal.state = Default::default();
+    }
+    journal.state.clear();
+    journal.logs.clear();
+    journal.transient_storage.clear();
+    journal.journal.clear();
+    journal.depth = 0;
+    journal.transaction_id = TransactionId::ZERO;
 }
 
 /// Executes transaction after transaction of one block, on one thread, over sources of one kind.
@@ -65,17 +112,7 @@ pub(crate) struct Machine<'b, S: Source> {
 impl<'b, S: Source> Machine<'b, S> {
     pub(crate) fn new(base: &'b Base<'b>, environment: &Environment, wanted: Wanted) -> Self {
         let spec = environment.cfg.spec;
-        let Buffers { mut journal, local, frames } =
-            BUFFERS.with_borrow_mut(Option::take).unwrap_or_else(|| Buffers {
-                journal: JournalInner::new(),
-                local: LocalContext::default(),
-                frames: FrameStack::new_prealloc(8),
-            });
-        if journal.cfg.spec != spec {
-            // Another fork has other precompiles.
-            journal = JournalInner::new();
-        }
-        journal.set_spec_id(spec);
+        let Buffers { journal, local, frames } = Buffers::take(spec);
         let mut tracker = Tracker::new(base, spec);
         // An unreadable account will say so when it is read.
         let beneficiary = base.cell(&Place::Account(environment.block.beneficiary));
@@ -183,23 +220,10 @@ impl<'b, S: Source> Machine<'b, S> {
         }
     }
 
-    /// Makes the journal as new, whatever the execution left in it (hazard 48), but keeps its memory.
     fn reset(&mut self) {
-        const KEPT_MAX: usize = 1024;
         // A read that was not answered may have left the context with its error.
         self.evm.ctx.error = Ok(());
-        let journal = &mut self.evm.ctx.journaled_state.inner;
-        journal.warm_addresses.clear_coinbase_and_access_list();
-        journal.selfdestructed_addresses.clear();
-        if journal.state.capacity() > KEPT_MAX {
-            journal.state = Default::default();
-        }
-        journal.state.clear();
-        journal.logs.clear();
-        journal.transient_storage.clear();
-        journal.journal.clear();
-        journal.depth = 0;
-        journal.transaction_id = TransactionId::ZERO;
+        renew(&mut self.evm.ctx.journaled_state.inner);
     }
 }
 
@@ -210,10 +234,7 @@ impl<S: Source> Drop for Machine<'_, S> {
         }
         self.reset();
         let ctx = &mut self.evm.ctx;
-        let journal = std::mem::take(&mut ctx.journaled_state.inner);
-        let local = std::mem::take(&mut ctx.local);
-        let frames = std::mem::replace(&mut self.evm.frame_stack, FrameStack::new());
-        BUFFERS.set(Some(Buffers { journal, local, frames }));
+        Buffers::keep(&mut ctx.journaled_state.inner, &mut ctx.local, &mut self.evm.frame_stack);
     }
 }
 

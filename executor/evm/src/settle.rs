@@ -40,6 +40,24 @@ pub(crate) struct Outcome {
     logs: Vec<Log>,
 }
 
+impl Outcome {
+    /// Of a transaction with so much gas used up to its end.
+    pub(crate) fn new(
+        kind: TxType,
+        success: bool,
+        gas_used: u64,
+        cumulative_gas_used: u64,
+        logs: Vec<Log>,
+    ) -> Self {
+        Self { kind, success, gas_used, cumulative_gas_used, logs }
+    }
+
+    /// What it logged.
+    pub(crate) fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+}
+
 /// Who got into the block so far: the rules that depend on all transactions before.
 pub(crate) struct Admission<'b> {
     candidates: &'b [Arc<RecoveredTransaction>],

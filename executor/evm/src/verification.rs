@@ -1,129 +1,330 @@
 //! Executing a block with its access list: every transaction on its exact values before, on all workers, in any order.
 
-use crate::base::{Base, decode};
-use crate::effects::{Effects, Wanted};
+mod quick;
+mod traced;
+
+use crate::base::Base;
 use crate::environment::{Authorities, Environment, transaction_environment};
 use crate::error::{ExecutionError, Failure};
+use crate::executor::{BlockInput, flawed};
 use crate::ledger::{Below, Ledger};
-use crate::listed::{Flaw, Listed, describe};
-use crate::machine::{Machine, Output};
-use crate::place::{Cell, LIFE, Place};
-use crate::settle::Admission;
-use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
-use crate::value::{Change, Observation, Value};
-use alloy_primitives::{Address, U256};
+use crate::listed::{Flaw, Listed, Tally, describe};
+use crate::place::{LIFE, Place};
+use crate::system::Phase;
+use crate::value::Value;
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Bytes, Log};
+use quick::QuickMachine;
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
-use weft_stm::{Pool, Stop};
+use traced::TracedMachine;
+use weft_stm::Pool;
 use weft_types::{
-    Incarnation, IncarnationOutcome, Location, ReadAccess, RecoveredTransaction, StateError,
-    TransactionAccess, TxIndex, WriteAccess, Writer,
+    Incarnation, IncarnationOutcome, Location, RecoveredTransaction, TransactionAccess, TxIndex,
 };
 
 /// What a run with a list is made of.
-pub(crate) struct Verification<'v, 'b> {
-    pub(crate) base: &'b Base<'b>,
+pub(crate) struct Verification<'v> {
+    pub(crate) base: &'v Base<'v>,
     pub(crate) environment: &'v Environment,
-    pub(crate) transactions: &'v [Arc<RecoveredTransaction>],
-    pub(crate) listed: &'v Listed,
+    pub(crate) block: &'v BlockInput<'v>,
+    pub(crate) listed: &'v Listed<'v>,
     /// Blocks with fewer transactions run on the calling thread.
     pub(crate) min_parallel_transactions: u32,
     /// Reads and writes are wanted for the access record.
     pub(crate) traced: bool,
     /// Executions are noted with their times.
     pub(crate) timed: bool,
+    /// Somebody asks for logs.
+    pub(crate) logged: bool,
 }
 
-/// One executed transaction.
+/// One executed transaction, which agrees with the list.
 pub(crate) struct Checked {
-    index: u32,
-    effects: Box<Effects>,
-    access: Option<TransactionAccess>,
+    pub(crate) index: u32,
+    /// Listed writes that it made.
+    pub(crate) writes: u32,
+    pub(crate) gas_used: u64,
+    pub(crate) gas_limit: u64,
+    pub(crate) success: bool,
+    pub(crate) transaction: Arc<RecoveredTransaction>,
+}
+
+/// What one execution gave.
+struct Done {
+    gas_used: u64,
+    success: bool,
+    logs: Vec<Log>,
+    /// Listed writes that it made.
+    writes: usize,
+}
+
+/// A phase of the block besides its transactions, which agrees with the list.
+#[derive(Default)]
+pub(crate) struct CheckedPhase {
+    pub(crate) requests: Vec<Bytes>,
+    pub(crate) tally: Tally,
 }
 
 /// What all workers came to.
 pub(crate) enum Verdict {
     /// Everything that the transactions did is in the list.
-    Agrees(Vec<Checked>, Vec<Incarnation>),
+    Agrees(Agreed),
     /// The block is invalid, for what transaction `.0` does.
     Differs(u32, Flaw),
     /// A list cannot say what the block does: before Cancun an account may lose its storage.
     Inexpressible,
 }
 
-/// What one worker came to: how each transaction ended, and when it ran.
-type Share = (Vec<(u32, Ended)>, Vec<Incarnation>);
+/// What was executed, transactions in no order.
+#[derive(Default)]
+pub(crate) struct Agreed {
+    pub(crate) checked: Vec<Vec<Checked>>,
+    /// If somebody asks for logs.
+    pub(crate) logs: Vec<(u32, Vec<Log>)>,
+    /// If the access record is wanted.
+    pub(crate) accesses: Vec<(u32, TransactionAccess)>,
+    pub(crate) incarnations: Vec<Incarnation>,
+    pub(crate) before: CheckedPhase,
+    /// `None` where it has to wait for the logs of all transactions.
+    pub(crate) after: Option<CheckedPhase>,
+    /// What all of these found in the list.
+    pub(crate) tally: Tally,
+}
+
+/// What one worker came to.
+#[derive(Default)]
+struct Share {
+    checked: Vec<Checked>,
+    logs: Vec<(u32, Vec<Log>)>,
+    accesses: Vec<(u32, TransactionAccess)>,
+    /// Executions that do not agree.
+    ended: Vec<(u32, Ended)>,
+    runs: Vec<Incarnation>,
+    tally: Tally,
+    before: Option<Result<CheckedPhase, ExecutionError>>,
+    after: Option<Result<CheckedPhase, ExecutionError>>,
+}
 
 /// How the execution of one transaction ended.
 enum Ended {
-    Agrees(Checked),
+    Agrees(Done),
     Differs(Flaw),
     Inexpressible,
     Failed(Failure),
 }
 
-impl<'v> Verification<'v, '_> {
-    /// Executes all transactions. They are started by descending gas limit: any order is right, and the longest bounds the
-    /// block.
+/// A machine, by what is asked of it.
+enum AnyMachine<'v> {
+    Quick(Box<QuickMachine<'v>>),
+    Traced(Box<TracedMachine<'v>>),
+}
+
+/// What the workers share while they execute.
+struct Course {
+    order: OnceLock<Vec<u32>>,
+    next: AtomicUsize,
+    failed: AtomicBool,
+    /// Somebody sees to what comes after the transactions.
+    after: AtomicBool,
+    /// Workers that have begun, and that are done.
+    begun: AtomicUsize,
+    done: AtomicUsize,
+    authorities: Authorities,
+    started: Instant,
+    workers: usize,
+}
+
+impl Course {
+    /// Lets the others finish what they have begun: to be woken by the last of them would cost more than to wait awake.
+    fn wait_a_moment(&self) {
+        const TURNS_MAX: u32 = 20_000;
+        for _ in 0..TURNS_MAX {
+            if self.done.load(Ordering::Acquire) >= self.begun.load(Ordering::Relaxed) {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        // What the last of them counted is not yet the end of its task.
+        (0..64).for_each(|_| std::hint::spin_loop());
+    }
+}
+
+impl<'v> Verification<'v> {
+    /// Decodes the list and executes the block. What comes before the transactions and after them is work like theirs: with
+    /// the list, its values are known.
     pub(crate) fn run(&self, pool: &Pool) -> Result<Verdict, ExecutionError> {
-        for (hash, code) in &self.listed.codes {
-            match decode(hash, code.clone()) {
-                Ok(code) => self.base.produce(&[(*hash, code)]),
-                Err(error) => return Ok(Verdict::Differs(0, error.to_string())),
+        let count = self.block.transactions.len();
+        // Waking a worker costs more than a few transactions.
+        let few = count < self.min_parallel_transactions as usize;
+        let workers = if few { 1 } else { pool.workers_for(count) };
+        let course = Course {
+            order: OnceLock::new(),
+            next: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            // Requests are made of logs.
+            after: AtomicBool::new(self.block.rules.deposit_contract.is_some()),
+            begun: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            authorities: Authorities::of(self.block.transactions),
+            started: Instant::now(),
+            workers,
+        };
+        let shares = Mutex::new(Vec::new());
+        pool.on_each(workers, |worker| {
+            course.begun.fetch_add(1, Ordering::Relaxed);
+            let share = self.work(&course, worker);
+            shares.lock().unwrap_or_else(PoisonError::into_inner).push(share);
+            course.done.fetch_add(1, Ordering::Release);
+            if worker == 0 {
+                course.wait_a_moment();
+            }
+        });
+        self.conclude(shares.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// In which order to execute: any is right. The longest bounds the block, and the gas limit says best which that may be;
+    /// among many transactions it is enough to start the longest early.
+    fn order(&self, workers: usize) -> Vec<u32> {
+        let count = u32::try_from(self.block.transactions.len()).expect("counted in 32 bits");
+        let mut order: Vec<u32> = (0..count).collect();
+        if workers > 1 {
+            order.sort_by_cached_key(|index| {
+                Reverse(self.block.transactions[*index as usize].gas_limit())
+            });
+        }
+        order
+    }
+
+    /// Does what is left to do until nothing is.
+    fn work(&self, course: &Course, worker: u32) -> Share {
+        let mut share = Share::default();
+        if worker == 0 {
+            // While the others wake up.
+            share.before = Some(self.before());
+        }
+        self.listed.decode();
+        self.transactions(course, worker, &mut share);
+        if !course.failed.load(Ordering::Relaxed) && !course.after.swap(true, Ordering::Relaxed) {
+            share.after = Some(self.after(std::iter::empty()));
+        }
+        share
+    }
+
+    /// Executes transactions until none is left.
+    fn transactions(&self, course: &Course, worker: u32, share: &mut Share) {
+        let order = course.order.get_or_init(|| self.order(course.workers));
+        let (listed, base, environment) = (self.listed, self.base, self.environment);
+        let mut machine = if self.traced {
+            AnyMachine::Traced(Box::new(TracedMachine::new(listed, base, environment)))
+        } else {
+            AnyMachine::Quick(Box::new(QuickMachine::new(listed, base, environment)))
+        };
+        let count = order.len();
+        share.checked.reserve(count / course.workers + 1);
+        // Several at a time where there are many.
+        let batch = (count / (course.workers * 64)).clamp(1, 32);
+        'all: while !course.failed.load(Ordering::Relaxed) {
+            let first = course.next.fetch_add(batch, Ordering::Relaxed);
+            let Some(batch) = order.get(first..(first + batch).min(count)) else { break };
+            if batch.is_empty() {
+                break;
+            }
+            for index in batch {
+                let begin = self.timed.then(Instant::now);
+                let ended = self.execute(&mut machine, *index, &course.authorities, share);
+                if let Some(begin) = begin {
+                    share.runs.push(incarnation(*index, worker, begin, course.started));
+                }
+                if let Some(ended) = ended {
+                    share.ended.push((*index, ended));
+                    course.failed.store(true, Ordering::Relaxed);
+                    break 'all;
+                }
             }
         }
-        let count = u32::try_from(self.transactions.len()).expect("counted in 32 bits");
-        let mut order: Vec<u32> = (0..count).collect();
-        order.sort_by_key(|index| std::cmp::Reverse(self.gas_limit(*index)));
-        let authorities = Authorities::of(self.transactions);
-        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let done = Mutex::new(Vec::new());
-        // Waking a worker costs more than a few transactions.
-        let few = count < self.min_parallel_transactions;
-        let workers = if few { 1 } else { pool.workers_for(self.transactions.len()) };
-        let started = Instant::now();
-        pool.on_each(workers, |worker| {
-            let mut results = Vec::with_capacity(order.len() / workers + 1);
-            let mut runs = Vec::new();
-            let wanted = Wanted { facts: self.traced, loose: true, ..Wanted::NOTHING };
-            let mut machine = Machine::new(self.base, self.environment, wanted);
-            while !failed.load(Ordering::Relaxed)
-                && let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed))
-            {
-                let begin = self.timed.then(Instant::now);
-                let ended = self.execute(&mut machine, *index, &authorities);
-                if let Some(begin) = begin {
-                    runs.push(incarnation(*index, worker, begin, started));
+        share.tally = match machine {
+            AnyMachine::Quick(machine) => machine.tally(),
+            AnyMachine::Traced(machine) => machine.tally,
+        };
+    }
+
+    /// What happens before the transactions.
+    fn before(&self) -> Result<CheckedPhase, ExecutionError> {
+        let mut phase = Phase::new(self.environment, self.block, Ledger::new(self.base));
+        phase.before_transactions()?;
+        self.check_phase(0, &phase, Vec::new())
+    }
+
+    /// What happens after the transactions, whose logs are given if a deposit may be among them.
+    pub(crate) fn after<'l>(
+        &self,
+        logs: impl Iterator<Item = &'l Log>,
+    ) -> Result<CheckedPhase, ExecutionError> {
+        let count = self.block.transactions.len();
+        let at = u32::try_from(count + 1).expect("access indices have 32 bits");
+        let values = ListedValues { listed: self.listed, at };
+        let ledger = Ledger::above(self.base, &values);
+        let mut phase = Phase::new(self.environment, self.block, ledger);
+        let requests = phase.after_transactions(logs)?;
+        self.check_phase(at, &phase, requests)
+    }
+
+    /// Executes one transaction and holds it against the list. How it ended, if it does not agree.
+    fn execute(
+        &self,
+        machine: &mut AnyMachine<'v>,
+        index: u32,
+        authorities: &Authorities,
+        share: &mut Share,
+    ) -> Option<Ended> {
+        let recovered = &self.block.transactions[index as usize];
+        let transaction = transaction_environment(recovered, authorities.get(index));
+        let (ended, access) = match machine {
+            AnyMachine::Quick(machine) => (machine.execute(transaction, index + 1), None),
+            AnyMachine::Traced(machine) => machine.execute(transaction, index),
+        };
+        match ended {
+            Ended::Agrees(Done { gas_used, success, logs, writes }) => {
+                if self.logged && !logs.is_empty() {
+                    share.logs.push((index, logs));
                 }
-                let agrees = matches!(ended, Ended::Agrees(_));
-                results.push((*index, ended));
-                if !agrees {
-                    failed.store(true, Ordering::Relaxed);
-                }
+                share.accesses.extend(access.map(|access| (index, access)));
+                // Here the count of its users is at hand.
+                let transaction = Arc::clone(recovered);
+                let (writes, gas_limit) = (writes as u32, transaction.gas_limit());
+                let checked = Checked { index, writes, gas_used, gas_limit, success, transaction };
+                share.checked.push(checked);
+                None
             }
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((results, runs));
-        });
-        self.conclude(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+            ended => Some(ended),
+        }
     }
 
-    fn gas_limit(&self, index: u32) -> u64 {
-        alloy_consensus::Transaction::gas_limit(self.transactions[index as usize].inner())
-    }
-
-    /// Puts the results in block order. Of several transactions that differ the first counts: what those above it did may
-    /// only follow from it.
-    fn conclude(&self, workers: Vec<Share>) -> Result<Verdict, ExecutionError> {
-        let mut checked = Vec::with_capacity(self.transactions.len());
-        let mut runs = Vec::new();
+    /// Of several transactions that differ the first counts: what those above it did may only follow from it.
+    fn conclude(&self, shares: Vec<Share>) -> Result<Verdict, ExecutionError> {
+        let mut agreed = Agreed::default();
         let mut flaw: Option<(u32, Flaw)> = None;
-        let mut failure = None;
-        for (results, own) in workers {
-            runs.extend(own);
-            for (index, ended) in results {
+        let (mut failure, mut inexpressible) = (None, false);
+        self.listed.check()?;
+        let mut after = None;
+        for mut share in shares {
+            if let Some(before) = share.before.take() {
+                agreed.before = before?;
+                agreed.tally += agreed.before.tally;
+            }
+            after = after.or(share.after.take());
+            agreed.checked.push(share.checked);
+            agreed.logs.append(&mut share.logs);
+            agreed.accesses.append(&mut share.accesses);
+            agreed.incarnations.extend(share.runs);
+            agreed.tally += share.tally;
+            for (index, ended) in share.ended {
                 match ended {
-                    Ended::Agrees(result) => checked.push(result),
-                    Ended::Inexpressible => return Ok(Verdict::Inexpressible),
+                    Ended::Agrees(_) => {}
+                    Ended::Inexpressible => inexpressible = true,
                     Ended::Failed(error) => failure = Some(error),
                     Ended::Differs(reason) => {
                         if flaw.as_ref().is_none_or(|(first, _)| index < *first) {
@@ -133,181 +334,89 @@ impl<'v> Verification<'v, '_> {
                 }
             }
         }
+        if inexpressible {
+            return Ok(Verdict::Inexpressible);
+        }
         if let Some(failure) = failure {
             return Err(failure.into());
         }
         if let Some((index, reason)) = flaw {
             return Ok(Verdict::Differs(index, reason));
         }
-        checked.sort_unstable_by_key(|result| result.index);
-        runs.sort_by_key(|run| (run.start_us, run.index));
-        Ok(Verdict::Agrees(checked, runs))
-    }
-
-    /// Executes one transaction and holds it against the list.
-    fn execute(
-        &self,
-        machine: &mut Machine<'v, ListSource<'v>>,
-        index: u32,
-        authorities: &Authorities,
-    ) -> Ended
-    where
-        Self: 'v,
-    {
-        let recovered = &self.transactions[index as usize];
-        let transaction = transaction_environment(recovered, authorities.get(index));
-        let source = ListSource {
-            listed: self.listed,
-            at: index + 1,
-            changes: Vec::new(),
-            reads: Vec::new(),
-            traced: self.traced,
-            flaw: None,
-        };
-        let (mut source, result) = machine.execute(source, transaction, index);
-        if let Some(reason) = source.flaw.take() {
-            return Ended::Differs(reason);
+        agreed.after = after.transpose()?;
+        if let Some(after) = &agreed.after {
+            agreed.tally += after.tally;
         }
-        let effects = match result {
-            Ok(Output::Executed(effects)) => effects,
-            Ok(Output::Invalid { reason }) => return Ended::Differs(reason),
-            Err(Stop::Fatal(failure)) => return Ended::Failed(failure),
-            Err(Stop::Blocked(_)) => {
-                let reason = "a read waits although all values are known".to_owned();
-                return Ended::Failed(Failure::Machine { reason });
-            }
-        };
-        for place in &effects.loose {
-            if self.listed.access(place).is_none() {
-                return Ended::Differs(not_listed(place));
-            }
-        }
-        match self.compare(&source.changes, index + 1) {
-            Ok(None) => {}
-            Ok(Some(ended)) => return ended,
-            Err(failure) => return Ended::Failed(failure),
-        }
-        let access = if self.traced {
-            match source.trace(self.base, effects.gas_used) {
-                Ok(access) => Some(access),
-                Err(failure) => return Ended::Failed(failure),
-            }
-        } else {
-            None
-        };
-        Ended::Agrees(Checked { index, effects, access })
-    }
-
-    /// Whether the changes at access index `at` are exactly those that are listed there.
-    fn compare(&self, changes: &[Changed], at: u32) -> Result<Option<Ended>, Failure> {
-        for changed in changes {
-            let Changed { place, field, change, .. } = changed;
-            if *field == LIFE && matches!(place, Place::Account(_)) {
-                // Also of what was left empty before EIP-161: a list does not say that it vanishes.
-                return Ok(Some(Ended::Inexpressible));
-            }
-            let Some(cell) = self.listed.access(place) else {
-                return Ok(Some(Ended::Differs(not_listed(place))));
-            };
-            let after = match change {
-                Change::Set(value) => *value,
-                Change::Add(delta) => {
-                    let before = cell.value(self.base, *field, at)?;
-                    match delta.apply(&before) {
-                        Some(after) => after,
-                        None => return Ok(Some(Ended::Differs(out_of_range(place)))),
-                    }
-                }
-            };
-            if cell.at(*field, at) != Some(&after) {
-                let location = place.location(*field);
-                let listed = cell.at(*field, at);
-                return Ok(Some(Ended::Differs(format!(
-                    "{location:?} is {after:?} after access index {at}, listed is {listed:?}"
-                ))));
-            }
-        }
-        let count = changes.len();
-        let listed = self.listed.writes_at(at as usize);
-        if count != listed {
-            return Ok(Some(Ended::Differs(format!(
-                "{listed} changes are listed at access index {at}, execution makes {count}"
-            ))));
-        }
-        Ok(None)
+        agreed.incarnations.sort_by_key(|run| (run.start_us, run.index));
+        Ok(Verdict::Agrees(agreed))
     }
 
     /// Holds a phase besides the transactions against the list.
-    pub(crate) fn check_phase(
+    fn check_phase(
         &self,
-        at: usize,
-        accesses: &[(Address, Vec<U256>)],
-        ledger: &Ledger<'_>,
-    ) -> Result<Result<(), Flaw>, StateError> {
-        for (address, slots) in accesses {
+        at: u32,
+        phase: &Phase<'_, '_>,
+        requests: Vec<Bytes>,
+    ) -> Result<CheckedPhase, ExecutionError> {
+        let mut tally = Tally::default();
+        for (address, slots) in &phase.accesses {
             let places = slots.iter().map(|slot| Place::Slot(*address, *slot));
             for place in std::iter::once(Place::Account(*address)).chain(places) {
-                if self.listed.access(&place).is_none() {
-                    return Ok(Err(not_listed(&place)));
+                if !self.listed.access(&place, &mut tally) {
+                    return Err(flawed(not_listed(&place)));
                 }
             }
         }
-        let changes = ledger.changes()?;
-        let mut count = 0;
-        for (location, value) in &changes {
+        for (location, value) in &phase.ledger.changes()? {
             let (place, field) = Place::of(location);
             if field == LIFE && matches!(place, Place::Account(_)) {
                 continue;
             }
-            count += 1;
-            let index = u32::try_from(at).expect("access indices have 32 bits");
-            let listed = self.listed.access(&place).and_then(|cell| cell.at(field, index));
-            if listed != Some(value) {
-                return Ok(Err(format!(
+            tally.writes += 1;
+            let listed = self.listed.at(&place, field, at);
+            if listed != Some(*value) {
+                return Err(flawed(format!(
                     "{location:?} is {value:?} after access index {at}, listed is {listed:?}"
                 )));
             }
+            if !self.listed.access(&place, &mut tally) {
+                return Err(flawed(not_listed(&place)));
+            }
         }
-        let listed = self.listed.writes_at(at);
-        if listed != count {
-            return Ok(Err(format!(
-                "{listed} changes are listed at access index {at}, the block makes {count}"
-            )));
-        }
-        Ok(Ok(()))
+        Ok(CheckedPhase { requests, tally })
     }
 
-    /// Takes the executed transactions into the block, in order.
-    pub(crate) fn admit(
-        &self,
-        checked: Vec<Checked>,
-        admission: &mut Admission<'_>,
-    ) -> Vec<TransactionAccess> {
-        let mut record = Vec::with_capacity(if self.traced { checked.len() } else { 0 });
-        for Checked { index, mut effects, access } in checked {
-            let extent = crate::settle::Extent { accesses: 0, changes: 0 };
-            if admission.admit(index, &mut effects, extent).is_err() {
-                break;
-            }
-            record.extend(access);
+    /// What is listed and does not happen, when all that happens is listed. `writes` are those found at each access index.
+    pub(crate) fn surplus(&self, writes: impl Iterator<Item = (u32, usize)>) -> ExecutionError {
+        let mut missing = self.listed.writes_by_index();
+        let listed = missing.clone();
+        writes.for_each(|(at, found)| missing[at as usize] -= found);
+        if let Some(at) = missing.iter().position(|missing| *missing > 0) {
+            let (listed, made) = (listed[at], listed[at] - missing[at]);
+            let index = at.checked_sub(1).filter(|index| *index < self.block.transactions.len());
+            let reason =
+                format!("{listed} changes are listed at access index {at}, the block makes {made}");
+            return match index {
+                Some(index) => ExecutionError::Invalid { index: Some(index as u32), reason },
+                None => flawed(reason),
+            };
         }
-        record
+        let place = self.listed.unseen().map_or_else(String::new, |place| describe(&place));
+        flawed(format!("{place} is listed and not accessed"))
     }
 }
 
 /// The listed values after all transactions, below what comes after them.
-pub(crate) struct ListedValues<'l, 'b> {
-    pub(crate) listed: &'l Listed,
-    pub(crate) base: &'b Base<'b>,
+pub(crate) struct ListedValues<'l> {
+    pub(crate) listed: &'l Listed<'l>,
     /// The access index of what comes after.
     pub(crate) at: u32,
 }
 
-impl Below for ListedValues<'_, '_> {
+impl Below for ListedValues<'_> {
     fn written(&self, location: &Location) -> Option<Value> {
         let (place, field) = Place::of(location);
-        let cell = self.listed.find(&place)?;
-        cell.value(self.base, field, self.at).ok()
+        self.listed.value(&place, field, self.at)
     }
 }
 
@@ -328,110 +437,5 @@ fn incarnation(index: u32, worker: u32, begin: Instant, started: Instant) -> Inc
         start_us: micros(begin - started),
         duration_us: micros(begin.elapsed()),
         outcome: IncarnationOutcome::Settled,
-    }
-}
-
-/// The list as one transaction reads it.
-struct ListSource<'v> {
-    listed: &'v Listed,
-    /// Access index of the transaction.
-    at: u32,
-    changes: Vec<Changed>,
-    /// Facts with the place that they are about, in the order of the machine.
-    reads: Vec<(Place, Fact)>,
-    traced: bool,
-    /// Why the list is wrong.
-    flaw: Option<Flaw>,
-}
-
-impl ListSource<'_> {
-    /// Ends the execution: the list lacks what it has to read.
-    fn lacks(&mut self, place: &Place) -> Stop<Failure> {
-        let reason = not_listed(place);
-        self.flaw = Some(reason.clone());
-        Stop::Fatal(Failure::Machine { reason })
-    }
-
-    /// What the transaction read, from whom, and wrote.
-    fn trace(&self, base: &Base<'_>, gas_used: u64) -> Result<TransactionAccess, Failure> {
-        let mut reads: Vec<(Location, Option<U256>, Place, weft_stm::Field)> = self
-            .reads
-            .iter()
-            .map(|(place, fact)| {
-                let least = match fact.observation {
-                    Observation::Exactly(_) => None,
-                    Observation::AtLeast(least) => Some(least),
-                };
-                (place.location(fact.field), least, *place, fact.field)
-            })
-            .collect();
-        reads.sort_unstable_by_key(|(location, least, ..)| (*location, *least));
-        reads.dedup_by_key(|(location, ..)| *location);
-        let mut access = TransactionAccess { gas_used, ..Default::default() };
-        for (location, least, place, field) in reads {
-            let Some(cell) = self.listed.find(&place) else { continue };
-            // "At least so much" is a dependency only where the value before the block was less.
-            if let Some(least) = least
-                && cell.base(base)?.value(field).number() >= least
-            {
-                continue;
-            }
-            let from = match cell.last_below(field, self.at) {
-                Some((at, _)) if *at > 0 => Writer::Transaction(TxIndex(at - 1)),
-                _ => Writer::Base,
-            };
-            access.reads.push(ReadAccess { location, from });
-        }
-        access.writes = self
-            .changes
-            .iter()
-            .map(|changed| WriteAccess {
-                location: changed.place.location(changed.field),
-                commutative: matches!(changed.change, Change::Add(_)),
-            })
-            .collect();
-        access.writes.sort_unstable_by_key(|write| write.location);
-        Ok(access)
-    }
-}
-
-impl Source for ListSource<'_> {
-    fn account(&mut self, base: &Base<'_>, address: Address) -> Result<Loaded, Stop<Failure>> {
-        let place = Place::Account(address);
-        let Some(cell) = self.listed.access(&place) else { return Err(self.lacks(&place)) };
-        let fields = cell.fields(base, self.at).map_err(Stop::Fatal)?;
-        match cell.base(base).map_err(Stop::Fatal)? {
-            Cell::Account(before) => Ok(Loaded::plain(fields, before)),
-            Cell::Slot(_) => Err(self.lacks(&place)),
-        }
-    }
-
-    fn slot(
-        &mut self,
-        base: &Base<'_>,
-        address: Address,
-        slot: U256,
-    ) -> Result<LoadedSlot, Stop<Failure>> {
-        let place = Place::Slot(address, slot);
-        let Some(cell) = self.listed.access(&place) else { return Err(self.lacks(&place)) };
-        let value = cell.slot(base, self.at).map_err(Stop::Fatal)?;
-        Ok(LoadedSlot { value, cell: None, seen: 0 })
-    }
-
-    fn settled(&self) -> bool {
-        true
-    }
-
-    fn wants_facts(&self) -> bool {
-        self.traced
-    }
-
-    fn depend(&mut self, place: &Place, fact: Fact) {
-        self.reads.push((*place, fact));
-    }
-
-    fn change(&mut self, changed: Changed) -> Result<(), Stop<Failure>> {
-        self.changes.push(changed);
-        Ok(())
     }
 }

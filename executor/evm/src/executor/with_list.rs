@@ -6,23 +6,27 @@ use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
-use crate::ledger::Ledger;
-use crate::listed::{Listed, describe};
-use crate::settle::{Admission, Policy};
-use crate::system::{self, Phase};
-use crate::verification::{Checked, ListedValues, Verdict, Verification};
-use alloy_eip7928::AccountChanges;
-use alloy_primitives::{Bytes, keccak256};
-use std::time::{Duration, Instant};
-use weft_types::{AccessRecord, Incarnation, RunMode, RunProfile, StateReader};
+use crate::listed::Listed;
+use crate::settle::{Outcome, Policy};
+use crate::system;
+use crate::verification::{Agreed, Checked, Verdict, Verification};
+use alloy_primitives::{Bytes, Log, keccak256};
+use revm::primitives::hardfork::SpecId;
+use std::sync::Arc;
+use std::time::Instant;
+use weft_types::{
+    AccessRecord, RecoveredTransaction, RunMode, RunProfile, StateReader, TransactionAccess,
+};
 
-/// A received list.
-#[derive(Clone, Copy)]
-struct Given<'l> {
-    list: &'l [u8],
-    /// Nothing follows the list.
-    is_whole: bool,
-    decoded: &'l Vec<AccountChanges>,
+/// The executed transactions in the order of the block.
+struct Admitted {
+    gas_used: u64,
+    transactions: Vec<Arc<RecoveredTransaction>>,
+    /// Empty unless somebody asks for logs.
+    outcomes: Vec<Outcome>,
+    record: Vec<TransactionAccess>,
+    /// How many listed writes each made.
+    writes: Vec<u32>,
 }
 
 impl Executor {
@@ -34,119 +38,103 @@ impl Executor {
         list: &[u8],
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let mut rest = list;
-        let decoded: Vec<AccountChanges> = alloy_rlp::Decodable::decode(&mut rest)
-            .map_err(|error| flawed(format!("it cannot be decoded: {error}")))?;
-        let listed = Listed::new(&decoded, block.transactions.len()).map_err(flawed)?;
         let environment = Environment::new(block.header, block.rules);
         let base = Base::new(state, block.header, &self.codes);
-        let mut before = Phase::new(&environment, block, Ledger::new(&base));
-        before.before_transactions()?;
-        base.set_before_transactions(before.ledger.values().clone());
+        let listed =
+            Listed::new(list, block.transactions.len(), &base, &self.shelf).map_err(flawed)?;
         let verification = Verification {
             base: &base,
             environment: &environment,
-            transactions: block.transactions,
+            block,
             listed: &listed,
             min_parallel_transactions: self.options.min_parallel_transactions,
             traced: products.access_record,
             timed: products.incarnations,
+            logged: products.receipts
+                || products.receipts_root
+                || block.rules.deposit_contract.is_some(),
         };
-        verification.check_phase(0, &before.accesses, &before.ledger)?.map_err(flawed)?;
-        let given = Given { list, is_whole: rest.is_empty(), decoded: &decoded };
         let started = Instant::now();
-        match verification.run(&self.pool)? {
-            Verdict::Agrees(checked, incarnations) => {
-                let run = (checked, incarnations, started.elapsed());
-                self.finish_with_list(block, &verification, given, run, products)
+        let mut agreed = match verification.run(&self.pool)? {
+            Verdict::Agrees(agreed) => agreed,
+            // Before Cancun it may differ only because a transaction below, not executed yet, destroys an account.
+            Verdict::Differs(index, reason) if block.rules.spec.is_enabled_in(SpecId::CANCUN) => {
+                return Err(ExecutionError::Invalid { index: Some(index), reason });
             }
-            Verdict::Differs(index, reason) => {
-                Err(ExecutionError::Invalid { index: Some(index), reason })
+            Verdict::Differs(..) | Verdict::Inexpressible => {
+                return self.execute_and_compare(block, state, list, products);
             }
-            Verdict::Inexpressible => self.execute_and_compare(block, state, list, products),
+        };
+        let wall = started.elapsed();
+        let profile = RunProfile {
+            mode: RunMode::AccessList,
+            workers: self.pool.workers_for(block.transactions.len()) as u32,
+            wall_us: wall.as_micros() as u64,
+            incarnations: std::mem::take(&mut agreed.incarnations),
+            ..RunProfile::empty()
+        };
+        let mut executed = self.finish_with_list(block, &verification, agreed, products)?;
+        executed.profile = profile;
+        if products.access_list {
+            executed.access_list_hash = keccak256(list);
+            executed.access_list = Bytes::copy_from_slice(list);
         }
+        Ok(executed)
     }
 
     /// Takes the executed transactions into the block, holds the rest of it against the list, and makes the products.
     fn finish_with_list(
         &self,
         block: &BlockInput<'_>,
-        verification: &Verification<'_, '_>,
-        given: Given<'_>,
-        (checked, incarnations, wall): (Vec<Checked>, Vec<Incarnation>, Duration),
+        verification: &Verification<'_>,
+        mut agreed: Agreed,
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let (base, listed) = (verification.base, verification.listed);
-        let mut admission =
-            Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
-        let record = verification.admit(checked, &mut admission);
-        if let Some(failure) = admission.failure.take() {
-            return Err(failure);
+        let listed = verification.listed;
+        let mut found = agreed.tally;
+        let (before, after) = (std::mem::take(&mut agreed.before), agreed.after.take());
+        let admitted = admit(block, agreed, verification.logged)?;
+        let after = match after {
+            Some(after) => after,
+            None => {
+                let logs = admitted.outcomes.iter().flat_map(Outcome::logs);
+                let after = verification.after(logs)?;
+                found += after.tally;
+                after
+            }
+        };
+        if found != listed.total() {
+            let each = (1..).zip(admitted.writes.iter().map(|writes| *writes as usize));
+            let end = (block.transactions.len() + 1) as u32;
+            let phases = [(0, before.tally.writes), (end, after.tally.writes)];
+            return Err(verification.surplus(each.chain(phases)));
         }
-        let requests = self.check_rest(block, verification, &admission)?;
-        let net = || if products.diff { listed.net_change(base) } else { Ok(Default::default()) };
-        // The same values in another encoding would be another list.
-        let canonical = || given.is_whole && alloy_rlp::encode(given.decoded) == given.list;
-        let gas_used = admission.gas_used;
-        let outcomes = admission.outcomes;
+        let requests = after.requests;
+        let outcomes = admitted.outcomes;
+        let net = || if products.diff { listed.net_change() } else { Ok(Default::default()) };
         let receipts = || Receipts::of(outcomes, products);
-        let small = block.transactions.len() < PARALLEL_PRODUCTS_MIN;
         let work = || {
             if rayon::current_thread_index().is_none() {
-                return ((canonical(), net()), receipts());
+                return (net(), receipts());
             }
-            rayon::join(|| rayon::join(canonical, net), receipts)
+            rayon::join(net, receipts)
         };
-        let ((canonical, diff), receipts) = if small { work() } else { self.pool.install(work) };
-        if !canonical {
-            return Err(flawed("it is not in its canonical encoding".to_owned()));
-        }
+        let nothing = !products.diff && !products.receipts && !products.receipts_root;
+        let small = nothing || block.transactions.len() < PARALLEL_PRODUCTS_MIN;
+        let (diff, receipts) = if small { work() } else { self.pool.install(work) };
         let Receipts { receipts, logs_bloom, receipts_root } = receipts;
-        let mut executed = Executed {
-            transactions: block.transactions.to_vec(),
+        Ok(Executed {
+            transactions: admitted.transactions,
             receipts,
-            gas_used,
+            gas_used: admitted.gas_used,
             logs_bloom,
             receipts_root,
             requests_hash: system::requests_hash(&requests),
             requests,
-            access_record: AccessRecord { transactions: record },
+            access_record: AccessRecord { transactions: admitted.record },
             diff: diff?,
-            profile: RunProfile {
-                mode: RunMode::AccessList,
-                workers: self.pool.workers_for(block.transactions.len()) as u32,
-                wall_us: wall.as_micros() as u64,
-                incarnations,
-                ..RunProfile::empty()
-            },
             ..Executed::nothing()
-        };
-        if products.access_list {
-            executed.access_list_hash = keccak256(given.list);
-            executed.access_list = Bytes::copy_from_slice(given.list);
-        }
-        Ok(executed)
-    }
-
-    /// What comes after the transactions, held against the list; and whether everything listed has been accessed.
-    fn check_rest(
-        &self,
-        block: &BlockInput<'_>,
-        verification: &Verification<'_, '_>,
-        admission: &Admission<'_>,
-    ) -> Result<Vec<Bytes>, ExecutionError> {
-        let (base, listed) = (verification.base, verification.listed);
-        let at = block.transactions.len() + 1;
-        let index = u32::try_from(at).expect("access indices have 32 bits");
-        let values = ListedValues { listed, base, at: index };
-        let ledger = Ledger::above(base, &values);
-        let mut after = Phase::new(verification.environment, block, ledger);
-        let requests = after.after_transactions(admission.logs())?;
-        verification.check_phase(at, &after.accesses, &after.ledger)?.map_err(flawed)?;
-        match listed.unseen() {
-            Some(place) => Err(flawed(format!("{} is listed and not accessed", describe(place)))),
-            None => Ok(requests),
-        }
+        })
     }
 
     /// Speculation, and a comparison of the list with the one that it gives.
@@ -167,7 +155,58 @@ impl Executor {
     }
 }
 
+/// Takes what the workers executed into the block, in its order: whether each transaction finds room.
+fn admit(block: &BlockInput<'_>, agreed: Agreed, logged: bool) -> Result<Admitted, ExecutionError> {
+    /// What the order of the block is needed for.
+    #[derive(Clone, Copy, Default)]
+    struct Gas {
+        limit: u64,
+        used: u64,
+        success: bool,
+    }
+    let count = block.transactions.len();
+    let mut gas = vec![Gas::default(); count];
+    let mut writes = vec![0; count];
+    let mut transactions: Vec<Option<Arc<RecoveredTransaction>>> = vec![None; count];
+    for checked in agreed.checked.into_iter().flatten() {
+        let at = checked.index as usize;
+        let Checked { gas_limit: limit, gas_used: used, success, .. } = checked;
+        gas[at] = Gas { limit, used, success };
+        writes[at] = checked.writes;
+        transactions[at] = Some(checked.transaction);
+    }
+    let transactions: Vec<_> = transactions.into_iter().flatten().collect();
+    if transactions.len() != count {
+        let reason = format!("{} of {count} transactions were executed", transactions.len());
+        return Err(ExecutionError::Machine { index: None, reason });
+    }
+    let mut logs: Vec<Vec<Log>> = vec![Vec::new(); if logged { count } else { 0 }];
+    for (index, of) in agreed.logs {
+        logs[index as usize] = of;
+    }
+    let mut outcomes = Vec::with_capacity(logs.len());
+    let mut logs = logs.into_iter();
+    let mut gas_used = 0;
+    for (index, Gas { limit, used, success }) in (0..).zip(gas) {
+        // By gas limit, as the protocol says, not by gas used (hazard 53).
+        let remaining = block.header.gas_limit - gas_used;
+        if limit > remaining {
+            let reason = format!("gas limit {limit} exceeds the block's remaining gas {remaining}");
+            return Err(ExecutionError::Invalid { index: Some(index), reason });
+        }
+        gas_used += used;
+        if let Some(logs) = logs.next() {
+            let kind = transactions[index as usize].tx_type();
+            outcomes.push(Outcome::new(kind, success, used, gas_used, logs));
+        }
+    }
+    let mut record = agreed.accesses;
+    record.sort_unstable_by_key(|(index, _)| *index);
+    let record = record.into_iter().map(|(_, access)| access).collect();
+    Ok(Admitted { gas_used, transactions, outcomes, record, writes })
+}
+
 /// The verdict on a block whose list is wrong.
-pub(super) fn flawed(flaw: String) -> ExecutionError {
+pub(crate) fn flawed(flaw: String) -> ExecutionError {
     ExecutionError::Invalid { index: None, reason: format!("access list: {flaw}") }
 }

@@ -157,7 +157,27 @@ impl World {
             withdrawals: &self.withdrawals,
             rules: &self.rules,
         };
-        executor.execute(&block, &self.reader(), mode, Products::ALL)
+        let found = executor.execute(&block, &self.reader(), mode, Products::ALL);
+        if let Mode::WithList(_) = mode {
+            // A machine of its own, that notes nothing, where nobody asks for the access record.
+            let products = Products { access_record: false, incarnations: false, ..Products::ALL };
+            match (&found, executor.execute(&block, &self.reader(), mode, products)) {
+                (Ok(found), Ok(quick)) => {
+                    let expected = Executed {
+                        access_record: quick.access_record.clone(),
+                        profile: quick.profile.clone(),
+                        ..found.clone()
+                    };
+                    assert_eq!(quick, expected, "without the access record");
+                }
+                (Err(found), Err(quick)) => {
+                    assert_eq!(quick.is_verdict(), found.is_verdict(), "{quick} but {found}");
+                }
+                (Ok(_), Err(error)) => panic!("refused without the access record: {error}"),
+                (Err(error), Ok(_)) => panic!("refused only with the access record: {error}"),
+            }
+        }
+        found
     }
 
     pub(crate) fn build(
