@@ -117,12 +117,7 @@ impl<V: Vm + ?Sized> Memory<V> {
     }
 
     /// The cell of `key`; the first one to ask brings its base.
-    pub(crate) fn cell(
-        &self,
-        vm: &V,
-        ahead: &mut Ahead,
-        key: &V::Key,
-    ) -> Result<CellId, V::Fatal> {
+    pub(crate) fn cell(&self, vm: &V, ahead: &mut Ahead, key: &V::Key) -> Result<CellId, V::Fatal> {
         let bucket = self.storage().index.bucket(key);
         let mut head = newest(bucket);
         if let Some(id) = self.find_between(head, index::END, key) {
@@ -141,9 +136,10 @@ impl<V: Vm + ?Sized> Memory<V> {
         );
         let own = u32::try_from(at).expect("fewer than 2^32 elements");
         while let Err(newer) = link(bucket, head, own) {
-            // Somebody else was here. If it was for the same key ours is not linked, and nobody will ever see it: the
-            // snapshot is immutable, so both have the same base.
+            // Somebody else was here. If it was for the same key, theirs is the cell: the snapshot is immutable, so both have
+            // the same base. Ours is never linked, which shows by its being next to itself.
             if let Some(id) = self.find_between(newer, head, key) {
+                self.get(CellId(own)).next.store(own, Ordering::Relaxed);
                 return Ok(id);
             }
             self.get(CellId(own)).next.store(newer, Ordering::Relaxed);
@@ -180,9 +176,10 @@ impl<V: Vm + ?Sized> Memory<V> {
         self.storage().cells.end()
     }
 
-    /// Whether there is a cell with this number.
+    /// Whether there is a cell with this number, once nobody makes any more.
     pub(crate) fn is_cell(&self, id: CellId) -> bool {
-        self.storage().cells.get(id.number()).is_some()
+        let cell = self.storage().cells.get(id.number());
+        cell.is_some_and(|cell| cell.next.load(Ordering::Relaxed) != id.0)
     }
 
     /// The key of a cell.

@@ -13,7 +13,8 @@ const SETTLED: [(u32, bool); 3] = [(0, false); 3];
 fn memory() -> (Memory<Toy>, Toy, CellId) {
     let vm = (0..).map(|seed| Toy::new(Vec::new()).with_seed(seed)).find(|vm| vm.initial(X) == 0);
     let (memory, vm) = (Memory::new(60), vm.expect("some seed gives 0"));
-    let cell = memory.cell(&vm, &mut Ahead::default(), &(X / 2)).expect("the toy's snapshot has it");
+    let cell =
+        memory.cell(&vm, &mut Ahead::default(), &(X / 2)).expect("the toy's snapshot has it");
     (memory, vm, cell)
 }
 
@@ -398,4 +399,27 @@ fn equal_change_counts_mean_equal_values_for_every_reader() {
         }
     }
     assert!(unchanged > 1000, "the count must not rise without need: {unchanged}");
+}
+
+#[test]
+fn threads_that_ask_for_one_key_at_once_get_one_cell() {
+    for _ in 0..200 {
+        let (memory, vm, _) = memory();
+        let start = std::sync::Barrier::new(4);
+        let cells: Vec<Vec<CellId>> = std::thread::scope(|scope| {
+            let ask = || {
+                let mut ahead = Ahead::default();
+                start.wait();
+                (0..50).map(|key| memory.cell(&vm, &mut ahead, &key).unwrap()).collect()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(cells.iter().all(|of_one| *of_one == cells[0]));
+        let ids = (0..u32::try_from(memory.end()).unwrap()).map(CellId);
+        let mut keys: Vec<u64> =
+            ids.filter(|id| memory.is_cell(*id)).map(|id| *memory.key(id)).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, (0..50).collect::<Vec<u64>>());
+    }
 }

@@ -84,7 +84,8 @@ impl<T> Arena<T> {
     /// Drops all elements, and keeps places for at most so many.
     pub(crate) fn clear(&mut self, kept: usize) {
         let end = std::mem::take(self.taken.get_mut());
-        let chunks = self.shelves.iter_mut().filter_map(OnceLock::get_mut).flat_map(|s| s.iter_mut());
+        let chunks =
+            self.shelves.iter_mut().filter_map(OnceLock::get_mut).flat_map(|s| s.iter_mut());
         for (at, chunk) in chunks.enumerate() {
             if (at + 1) * CHUNK > kept {
                 chunk.take();
