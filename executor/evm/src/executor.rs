@@ -30,11 +30,15 @@ pub(crate) use with_list::flawed;
 /// Blocks with fewer transactions run sequentially: waking workers costs more than it gains.
 const MIN_PARALLEL_TRANSACTIONS: u32 = 8;
 
+/// The same for blocks of plain transfers, which take hardly longer than one worker takes to learn of another's.
+const MIN_PARALLEL_TRANSFERS: u32 = 4096;
+
 /// Executes blocks, on worker threads that live as long as it does.
 #[derive(Debug)]
 pub struct Executor {
     pool: Pool,
     options: Options,
+    min_parallel_transfers: u32,
     codes: CodeCache,
     shelf: Shelf,
     /// Draws the schedule of every block.
@@ -130,7 +134,14 @@ impl Executor {
             .unwrap_or_else(|_| Pool::new(1).expect("one worker needs no new thread"));
         let options =
             Options { min_parallel_transactions: MIN_PARALLEL_TRANSACTIONS, ..Options::default() };
-        Self { pool, options, codes: CodeCache::default(), shelf: Shelf::default(), seed: None }
+        Self {
+            pool,
+            options,
+            min_parallel_transfers: MIN_PARALLEL_TRANSFERS,
+            codes: CodeCache::default(),
+            shelf: Shelf::default(),
+            seed: None,
+        }
     }
 
     /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
@@ -174,6 +185,7 @@ impl Executor {
     #[must_use]
     pub fn with_min_parallel_transactions(mut self, transactions: u32) -> Self {
         self.options.min_parallel_transactions = transactions;
+        self.min_parallel_transfers = transactions;
         self
     }
 

@@ -12,12 +12,14 @@ use crate::profile::profile_of;
 use crate::settle::{Admission, Outcome, Policy, Settler, Trace};
 use crate::system::{self, Phase};
 use crate::vm::BlockVm;
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes, keccak256};
 use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use weft_stm::virtual_time::run_interleaved;
 use weft_stm::{Options, Run, RunError, run};
-use weft_types::{AccessRecord, StateReader};
+use weft_types::{AccessRecord, RecoveredTransaction, StateReader};
 
 /// Blocks with fewer transactions have their products made on the calling thread.
 pub(super) const PARALLEL_PRODUCTS_MIN: usize = 32;
@@ -46,7 +48,11 @@ impl Executor {
         let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
         let mut settler = Settler::new(admission, products.access_record);
-        let options = Options { incarnations: products.incarnations, ..self.options };
+        let options = Options {
+            incarnations: products.incarnations,
+            min_parallel_transactions: self.min_parallel(block.transactions),
+            ..self.options
+        };
         let result = self.run_engine(&vm, &mut settler, &options);
         if let Some(failure) = settler.admission.failure.take() {
             return Err(failure);
@@ -88,6 +94,18 @@ impl Executor {
             profile,
             ..made
         })
+    }
+
+    /// Below how many transactions a block like this runs sequentially.
+    fn min_parallel(&self, transactions: &[Arc<RecoveredTransaction>]) -> u32 {
+        let least = self.options.min_parallel_transactions;
+        let small = |most: u32| transactions.len() < most as usize;
+        if small(least) || !small(self.min_parallel_transfers) {
+            return least;
+        }
+        let calls = transactions.iter().filter(|transaction| !transaction.input().is_empty());
+        // One call in eight.
+        if calls.count() * 8 < transactions.len() { self.min_parallel_transfers } else { least }
     }
 
     /// On the pool, or under a drawn schedule.

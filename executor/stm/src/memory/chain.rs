@@ -101,7 +101,7 @@ impl<T: Clone + PartialEq, D: Clone + PartialEq> Inner<T, D> {
         }
     }
 
-    /// Adds a write above all others, of which none will change any more, and keeps the value after many deltas.
+    /// Adds a write above all others, of which none will change any more, and keeps the value after several deltas.
     pub(super) fn append<V: Vm<Value = T, Delta = D> + ?Sized>(
         &mut self,
         vm: &V,
@@ -114,7 +114,7 @@ impl<T: Clone + PartialEq, D: Clone + PartialEq> Inner<T, D> {
         if matches!(write, Write::Add(_))
             && let Some(at) = self.position(field)
         {
-            self.chains[at].keep_fold(vm, base);
+            self.chains[at].keep_last(vm, base);
         }
     }
 
@@ -347,16 +347,26 @@ impl<T: Clone + PartialEq, D: Clone + PartialEq> Chain<T, D> {
         Ok(value)
     }
 
-    /// Keeps the value after the last entry, once enough deltas are folded for it.
-    fn keep_fold<V: Vm<Value = T, Delta = D> + ?Sized>(
+    /// Keeps the value after the last entry, a delta, as the only one: whoever comes next reads at the end.
+    fn keep_last<V: Vm<Value = T, Delta = D> + ?Sized>(
         &mut self,
         vm: &V,
         base: impl FnOnce() -> T,
     ) {
-        let len = self.entries.as_slice().len();
-        if len > FOLD_KEPT && len % FOLD_KEPT == 0 {
-            // A delta that does not fit has no value; who reads it says so.
-            let _ = self.read(vm, u32::MAX, base);
+        let [.., before, Entry { index, write: Write::Add(delta), .. }] = self.entries.as_slice()
+        else {
+            return;
+        };
+        let (index, known) = (*index, self.entries.folds().last());
+        let value = match known.filter(|(after, _)| *after == before.index) {
+            Some((_, value)) => vm.apply(value, delta),
+            None => self.resolve(vm, u32::MAX, base).ok(),
+        };
+        // A delta that does not fit has no value; who reads it says so.
+        if let Some(value) = value {
+            let folds = &mut self.many().folds;
+            folds.clear();
+            folds.push((index, value));
         }
     }
 
