@@ -5,5 +5,6 @@ mod chain;
 mod concurrent;
 mod crash;
 mod damage;
+mod maintenance;
 mod model;
 mod refuse;
