@@ -128,9 +128,12 @@ fn main() {
         let tree = head.tree.apply(&executed.diff);
         let block = executed.seal(environment, tree.root());
         let commit = commit(block, executed, tree);
-        for store in &stores {
-            store.commit(commit.clone()).expect("the block follows");
-        }
+        std::thread::scope(|scope| {
+            for store in &stores {
+                let commit = commit.clone();
+                scope.spawn(|| store.commit(commit).expect("the block follows"));
+            }
+        });
     }
     let seconds = started.elapsed().as_secs();
     drop(stores);
