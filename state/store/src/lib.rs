@@ -79,6 +79,23 @@
 //! $ WEFT_STORE_KILLS=200 WEFT_STORE_STRACE=1 cargo test --release --workspace --test store -- crash
 //! ```
 //!
+//! # What it costs
+//! Two cores of a virtual machine, otherwise idle; minimum and median of 15 blocks, minimum of three
+//! runs of 100,000 reads:
+//! ```text
+//! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --depth 100000
+//! block of 20,000 changed keys of 1,000,000    root on two cores   44 ms    72 ms
+//!                                              batch               72 ms   124 ms
+//!                                              sync                 1 ms     2 ms
+//! read of an account of 1,000,000              cache                0.26 us
+//!                                              database             3.1 us
+//!                                              database, absent     0.6 us
+//!                                              ahead, per account   3.3 us
+//! read of the past                             1 block deep        14.7 us
+//!                                              1,000 deep          16.4 us
+//!                                              100,000 deep        17.2 us
+//! ```
+//!
 //! # It is not
 //! The consensus log: votes and undecided proposals are kept elsewhere, so that compaction of the
 //! state never delays a vote. It does not execute.
