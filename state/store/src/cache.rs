@@ -174,6 +174,25 @@ fn sharded<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> Sharded<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{StoreOptions, open};
+
+    #[test]
+    fn what_was_read_before_a_block_is_not_put_after_it_has_begun() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, _) =
+            open::open_database(directory.path(), &StoreOptions::devnet()).expect("a new database");
+        let (a, b) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let cache = StateCache::new(1 << 20);
+        database.opened_at(5);
+        assert!(cache.fill(&database, 5, |cache| cache.put_account(a, None)));
+        // Block 6 begins to be written.
+        database.opened_at(6);
+        assert!(!cache.fill(&database, 5, |cache| cache.put_account(b, None)));
+        assert_eq!((cache.account(&a), cache.account(&b)), (Some(None), None));
+        // It puts its values.
+        let _alone = cache.filling.write();
+        assert!(!cache.fill(&database, 6, |cache| cache.put_account(b, None)));
+    }
 
     #[test]
     fn it_stays_within_its_bound_and_keeps_nothing_without_room() {
