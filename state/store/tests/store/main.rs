@@ -1,8 +1,10 @@
 //! The store against a plain model in memory, against other threads, and against kill -9.
 
+mod cache;
 mod chain;
 mod concurrent;
 mod crash;
 mod damage;
+mod maintenance;
 mod model;
 mod refuse;
