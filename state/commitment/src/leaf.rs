@@ -42,6 +42,19 @@ fn basic_value(account: &Account) -> B256 {
     B256::from(value)
 }
 
+/// The account of a basic leaf, without its code hash; `None` when the version is another.
+pub(crate) fn read_basic(value: &B256) -> Option<Account> {
+    let (version, rest) = value.split_first_chunk::<4>()?;
+    let (code_size, rest) = rest.split_first_chunk::<4>()?;
+    let (nonce, balance) = rest.split_first_chunk::<8>()?;
+    (*version == [0; 4]).then(|| Account {
+        code_size: u32::from_be_bytes(*code_size),
+        nonce: u64::from_be_bytes(*nonce),
+        balance: U256::from_be_slice(balance),
+        ..Account::default()
+    })
+}
+
 /// Value of the delegation leaf: the 23 bytes of an EIP-7702 designator and nine zeros.
 fn delegation_value(code: &[u8]) -> B256 {
     B256::right_padding_from(code)

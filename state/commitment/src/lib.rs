@@ -60,13 +60,18 @@
 //! ```
 
 mod code;
+mod commitment;
 mod error;
+mod hash;
 mod key;
 mod leaf;
+pub mod proof;
 mod tree;
 
 pub use code::{chunk_code, code_leaves, is_delegation};
+pub use commitment::Commitment;
 pub use error::CommitmentError;
 pub use key::{AccountKey, HEADER_SLOTS, TreeKey};
 pub use leaf::{LeafChange, account_leaves, leaves_of, slot_value};
-pub use tree::{Tree, TreeBuilder};
+pub use proof::{Proof, ProofError, ProvenAccount};
+pub use tree::{LeafSource, SavedTree, Tree, TreeBuilder};
