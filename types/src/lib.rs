@@ -41,7 +41,7 @@ pub use params::{ChainParams, Timeouts};
 pub use profile::{Incarnation, IncarnationOutcome, RunMode, RunProfile};
 pub use receipt::Receipt;
 pub use record::{BlockRecord, Edge, EdgeKind};
-pub use state::{StateError, StateReader};
+pub use state::{StateError, StateReader, Touched, TouchedList};
 pub use transaction::{RecoveredTransaction, Transaction, TransactionError};
 pub use units::{Height, Round, TxIndex};
 pub use validator::{Validator, ValidatorAddress, ValidatorSet};

@@ -29,6 +29,18 @@ pub enum StateError {
     },
 }
 
+/// An account or a slot that somebody is going to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Touched {
+    /// An account, with its code.
+    Account(Address),
+    /// One storage slot.
+    Slot(Address, U256),
+}
+
+/// Says what is going to be read. Called once on another thread, or never.
+pub type TouchedList = Box<dyn FnOnce() -> Vec<Touched> + Send>;
+
 /// An immutable snapshot of the state after one block. Thread-safe; answers never change.
 pub trait StateReader: Send + Sync {
     /// The account, or `None` when it does not exist.
@@ -54,6 +66,12 @@ pub trait StateReader: Send + Sync {
     /// # Errors
     /// [`StateError`] when the store cannot answer.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, StateError>;
+
+    /// Asks for values to be read ahead of those who need them. Returns at once. A hint: whoever
+    /// cannot read ahead does nothing, and no answer depends on it.
+    fn prefetch(&self, list: TouchedList) {
+        drop(list);
+    }
 }
 
 impl<T: StateReader + ?Sized> StateReader for std::sync::Arc<T> {
@@ -68,5 +86,8 @@ impl<T: StateReader + ?Sized> StateReader for std::sync::Arc<T> {
     }
     fn block_hash(&self, number: u64) -> Result<Option<B256>, StateError> {
         (**self).block_hash(number)
+    }
+    fn prefetch(&self, list: TouchedList) {
+        (**self).prefetch(list);
     }
 }

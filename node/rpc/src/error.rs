@@ -63,8 +63,10 @@ pub(crate) enum Failure {
     Parameters { reason: String },
     #[error("unknown block")]
     UnknownBlock,
-    #[error("pruned history unavailable: height {height} is below {oldest}")]
-    Pruned { height: u64, oldest: u64 },
+    #[error(
+        "pruned history unavailable: {what} of block {height} is gone, the oldest kept is {oldest}"
+    )]
+    Pruned { what: &'static str, height: u64, oldest: u64 },
     #[error("{reason}")]
     Unsupported { reason: String },
     #[error("server is busy: {limit} requests of this kind are waiting, try again later")]
@@ -117,6 +119,7 @@ impl Failure {
             Self::LogsRange { from, to, .. } => {
                 Some(json!({ "from": format!("{from:#x}"), "to": format!("{to:#x}") }))
             }
+            Self::Pruned { oldest, .. } => Some(json!({ "oldest": format!("{oldest:#x}") })),
             Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash } => Some(json!(hash)),
             Self::Pool(PoolError::AlreadyKnown { hash }) => Some(json!(hash)),
             _ => None,
@@ -137,6 +140,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UnknownHeight { .. } => Self::UnknownBlock,
+            StoreError::Pruned { what, height, oldest } => Self::Pruned { what, height, oldest },
             other => Self::internal(other),
         }
     }
@@ -145,7 +149,7 @@ impl From<StoreError> for Failure {
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         match error {
-            StateError::Pruned { height, oldest } => Self::Pruned { height, oldest },
+            StateError::Pruned { height, oldest } => Self::Pruned { what: "state", height, oldest },
             other => Self::internal(other),
         }
     }
@@ -205,6 +209,18 @@ mod tests {
         let object = ErrorObjectOwned::from(Failure::Reverted { output });
         assert_eq!(object.code(), 3);
         assert_eq!(object.data().unwrap().get(), "\"0xdeadbeef\"");
+    }
+
+    #[test]
+    fn what_was_dropped_is_4444_with_the_oldest_height() {
+        let store = StoreError::Pruned { what: "receipts", height: 7, oldest: 26 };
+        let state = StateError::Pruned { height: 7, oldest: 26 };
+        for failure in [Failure::from(store), Failure::from(state)] {
+            let object = ErrorObjectOwned::from(failure);
+            assert_eq!(object.code(), 4444);
+            assert!(object.message().starts_with("pruned history unavailable: "));
+            assert_eq!(object.data().unwrap().get(), r#"{"oldest":"0x1a"}"#);
+        }
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! `config.toml`: what one node may choose for itself. Every key is optional.
 
+mod state;
+
+pub use state::StateSection;
+
 use crate::failure::{ExitStatus, Failure};
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,8 @@ pub struct Config {
     pub p2p: P2pConfig,
     /// Consensus log.
     pub consensus: ConsensusSection,
+    /// Database: what is kept of the past, and memory.
+    pub state: StateSection,
     /// Transaction pool.
     pub pool: PoolSection,
     /// Logs.
@@ -198,6 +204,7 @@ impl Config {
         if config.rpc.gas_cap < 21_000 {
             return Err(format!("rpc.gas_cap is {}, expected at least 21000", config.rpc.gas_cap));
         }
+        config.state.check()?;
         Ok(config)
     }
 

@@ -393,6 +393,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let executor = Arc::new(Executor::new(config.node.workers));
     let moniker = config.node.moniker.clone();
     let reset_signing = args.unsafe_reset_signing;
+    let store = config.state.store_options();
     runtime()?.block_on(async move {
         let (chain_id, validator) = (genesis.params.chain_id, key.is_some());
         let mut node = RunningNode::start(NodeSetup {
@@ -401,7 +402,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             config,
             key,
             executor,
-            store: StoreOptions::node(),
+            store,
             reset_signing,
             devnet: false,
             on_block: Box::new(|committed, finality| {

@@ -1,10 +1,12 @@
 //! The column families and how RocksDB keeps each of them.
 
 use crate::StoreOptions;
+use crate::retention::{Horizon, Kept};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
-    Options, SliceTransform,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType,
+    DBRecoveryMode, LogLevel, Options, SliceTransform,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Values from this size on lie in blob files, which compaction does not rewrite, in bytes.
 const BLOB_BYTES_MIN: u64 = 4096;
@@ -12,6 +14,8 @@ const BLOB_BYTES_MIN: u64 = 4096;
 const ACCOUNT_PREFIX_BYTES: usize = 32;
 const TABLE_BLOCK_BYTES: usize = 16 * 1024;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// Table files older than this are merged again, so that what was dropped gives its room back.
+const DROP_WITHIN_SECONDS: u64 = 24 * 60 * 60;
 const LOG_FILES_MAX: usize = 2;
 const SYNC_EVERY_BYTES: u64 = 1 << 20;
 
@@ -33,10 +37,11 @@ pub(crate) enum Column {
     Profiles,
     BlockNumbers,
     Transactions,
+    LogIndex,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Meta,
         Self::Accounts,
         Self::Storage,
@@ -52,6 +57,7 @@ impl Column {
         Self::Profiles,
         Self::BlockNumbers,
         Self::Transactions,
+        Self::LogIndex,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -71,6 +77,7 @@ impl Column {
             Self::Profiles => "profiles",
             Self::BlockNumbers => "block_numbers",
             Self::Transactions => "transactions",
+            Self::LogIndex => "log_index",
         }
     }
 
@@ -97,7 +104,16 @@ impl Column {
         matches!(self, Self::BlockNumbers | Self::Transactions)
     }
 
-    fn options(self, options: &StoreOptions, cache: &Cache) -> Options {
+    /// What decides when entries, whose keys end with a height, are dropped.
+    const fn dropped_with(self) -> Option<Kept> {
+        match self {
+            Self::AccountHistory | Self::StorageHistory => Some(Kept::History),
+            Self::LogIndex => Some(Kept::Logs),
+            _ => None,
+        }
+    }
+
+    fn options(self, options: &StoreOptions, cache: &Cache, horizon: &Horizon) -> Options {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(cache);
         table.set_block_size(TABLE_BLOCK_BYTES);
@@ -117,6 +133,12 @@ impl Column {
             column.set_enable_blob_files(true);
             column.set_min_blob_size(BLOB_BYTES_MIN);
             column.set_blob_compression_type(DBCompressionType::Zstd);
+            column.set_enable_blob_gc(true);
+        }
+        if let Some(kept) = self.dropped_with() {
+            let bound = horizon.bound(kept);
+            column.set_compaction_filter("below horizon", move |_, key, _| drop_below(&bound, key));
+            column.set_periodic_compaction_seconds(DROP_WITHIN_SECONDS);
         }
         if self.is_by_account() {
             let prefix = SliceTransform::create_fixed_prefix(ACCOUNT_PREFIX_BYTES);
@@ -127,15 +149,28 @@ impl Column {
     }
 }
 
+/// Whether merging table files drops an entry whose key ends with a height. What has another key
+/// stays: reading it reports the damage.
+fn drop_below(bound: &AtomicU64, key: &[u8]) -> CompactionDecision {
+    match key.split_last_chunk::<8>() {
+        Some((_, height)) if u64::from_be_bytes(*height) < bound.load(Ordering::Acquire) => {
+            CompactionDecision::Remove
+        }
+        _ => CompactionDecision::Keep,
+    }
+}
+
 /// What RocksDB needs to open these column families; names that are not ours keep their defaults.
 pub(crate) fn descriptors<'a>(
     names: impl IntoIterator<Item = &'a str>,
     options: &StoreOptions,
+    horizon: &Horizon,
 ) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.cache_bytes);
     let describe = |name: &str| {
         let ours = Column::ALL.into_iter().find(|column| column.name() == name);
-        let column = ours.map_or_else(Options::default, |column| column.options(options, &cache));
+        let column =
+            ours.map_or_else(Options::default, |column| column.options(options, &cache, horizon));
         ColumnFamilyDescriptor::new(name, column)
     };
     names.into_iter().map(describe).collect()

@@ -4,6 +4,7 @@ use crate::StoreError;
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
+use crate::logs;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -248,7 +249,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Header, body, receipts, both indexes and the head.
+    /// Header, body, receipts, the indices and the head.
     fn block(&mut self, block: &SealedBlock, senders: &[Address], receipts: &[Receipt]) {
         let (height, hash) = (block.height().0, block.hash());
         let key = height.to_be_bytes();
@@ -262,6 +263,9 @@ impl<'a> Batch<'a> {
         places.sort_unstable();
         for (transaction, index) in places {
             self.put(Column::Transactions, transaction, layout::encode_location(height, index));
+        }
+        for (tag, places) in logs::entries(receipts) {
+            self.put(Column::LogIndex, logs::key(&tag, height), [places]);
         }
         let head = HeadRecord { height, hash, state_root: block.header().state_root };
         self.put(Column::Meta, layout::META_HEAD, encode_borsh(&head));

@@ -1,14 +1,22 @@
 //! RocksDB with our column families, our errors and the two facts that readers and writers share.
 
 use crate::columns::Column;
+use crate::faults::{Disk, Fate, Faults};
+use crate::retention::{Horizon, Kept, Oldest};
 use crate::{StoreError, layout};
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
+    WriteBatch, WriteOptions,
+};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The open database.
 pub(crate) struct Database {
     rocks: DB,
-    write: WriteOptions,
+    sync: bool,
+    disk: Disk,
+    /// What readers may ask for. Written under the writer's lock, see [`Horizon`].
+    horizon: Horizon,
     /// Highest block whose batch may be visible to readers. Written by `write_block` before the
     /// batch, read by views after a read. Truth: a read that saw anything of block n, loads n here.
     writing: AtomicU64,
@@ -17,10 +25,9 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn new(rocks: DB, sync: bool) -> Self {
-        let mut write = WriteOptions::default();
-        write.set_sync(sync);
-        Self { rocks, write, writing: AtomicU64::new(0), poisoned: AtomicBool::new(false) }
+    pub(crate) fn new(rocks: DB, horizon: Horizon, sync: bool, faults: Faults) -> Self {
+        let (writing, poisoned) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { rocks, sync, disk: Disk::new(faults), horizon, writing, poisoned }
     }
 
     pub(crate) const fn rocks(&self) -> &DB {
@@ -79,16 +86,128 @@ impl Database {
         self.writing.load(Ordering::Acquire) <= height
     }
 
+    /// Reads many values at once, in the order of the keys, which must ascend.
+    pub(crate) fn get_many<'a, K>(
+        &self,
+        column: Column,
+        keys: &[K],
+    ) -> Result<Vec<Option<DBPinnableSlice<'_>>>, StoreError>
+    where
+        K: AsRef<[u8]> + 'a,
+    {
+        let column = self.column(column);
+        let values = self.rocks.batched_multi_get_cf(column, keys.iter().map(AsRef::as_ref), true);
+        let read = |value: Result<_, _>| value.map_err(|e| StoreError::database("read", &e));
+        values.into_iter().map(read).collect()
+    }
+
+    /// Visits the entries from `from` to `to`, both included.
+    pub(crate) fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        options.fill_cache(false);
+        let mut entries = self.rocks.raw_iterator_cf_opt(self.column(column), options);
+        entries.seek(from);
+        while let Some((key, value)) = entries.item() {
+            if key > to {
+                break;
+            }
+            visit(key, value)?;
+            entries.next();
+        }
+        entries.status().map_err(|e| StoreError::database("scan", &e))
+    }
+
+    /// What is kept, by height.
+    pub(crate) const fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
     /// Writes one block's batch, whole or not at all.
     pub(crate) fn write_block(&self, height: u64, batch: WriteBatch) -> Result<(), StoreError> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(StoreError::Poisoned);
         }
         self.writing.store(height, Ordering::Release);
-        self.rocks.write_opt(batch, &self.write).map_err(|error| {
-            self.poisoned.store(true, Ordering::Release);
-            StoreError::database("write of a block", &error)
-        })
+        self.write("write of a block", batch, self.sync)
+    }
+
+    /// Drops what is older than these heights: first for readers, then on disk, then, when the disk
+    /// knows that it is gone, from the table files that are merged.
+    pub(crate) fn drop_below(&self, oldest: &Oldest) -> Result<(), StoreError> {
+        let before = self.horizon.oldest();
+        self.horizon.announce(oldest);
+        let mut batch = WriteBatch::default();
+        let value = borsh::to_vec(oldest).expect("writing to memory cannot fail");
+        batch.put_cf(self.column(Column::Meta), layout::META_OLDEST, value);
+        let moved = Kept::ALL.into_iter().filter(|kept| kept.is_by_height());
+        let ranges: Vec<(Column, [u8; 8], u64)> = moved
+            .filter(|kept| oldest.of(*kept) > before.of(*kept).max(1))
+            .flat_map(|kept| {
+                let from = before.of(kept).max(1).to_be_bytes();
+                kept.columns().iter().map(move |column| (*column, from, oldest.of(kept)))
+            })
+            .collect();
+        for (column, from, to) in &ranges {
+            batch.delete_range_cf(self.column(*column), &from[..], &to.to_be_bytes()[..]);
+        }
+        self.write("write of the oldest heights", batch, true)?;
+        for (column, from, to) in ranges {
+            // The last file may hold entries of both sides: it is left to merging.
+            let last = (to - 1).to_be_bytes();
+            self.rocks
+                .delete_file_in_range_cf(self.column(column), from, last)
+                .map_err(|e| StoreError::database("removal of table files", &e))?;
+        }
+        self.horizon.release(oldest);
+        Ok(())
+    }
+
+    /// Writes a batch; a failure closes the database for writing.
+    pub(crate) fn write(
+        &self,
+        operation: &'static str,
+        batch: WriteBatch,
+        sync: bool,
+    ) -> Result<(), StoreError> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StoreError::Poisoned);
+        }
+        let fate = self.disk.next();
+        let mut options = WriteOptions::default();
+        options.set_sync(sync && fate == Fate::Works);
+        let made = |what: &str| StoreError::Database { operation, reason: what.to_owned() };
+        let result = match fate {
+            Fate::WriteFails => Err(made("the write fails on purpose")),
+            Fate::Works | Fate::SyncFails => self
+                .rocks
+                .write_opt(batch, &options)
+                .map_err(|error| StoreError::database(operation, &error)),
+        };
+        let result = match fate {
+            Fate::SyncFails => result.and(Err(made("the sync fails on purpose"))),
+            _ => result,
+        };
+        result.inspect_err(|_| self.poisoned.store(true, Ordering::Release))
+    }
+
+    /// Writes what is only in memory to table files and merges those of these columns: what was
+    /// dropped or replaced gives its room back.
+    pub(crate) fn compact(&self, columns: &[Column]) -> Result<(), StoreError> {
+        for column in columns {
+            let column = self.column(*column);
+            self.rocks.flush_cf(column).map_err(|e| StoreError::database("flush", &e))?;
+            let mut options = CompactOptions::default();
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            self.rocks.compact_range_cf_opt(column, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
     }
 
     /// Says which block is stored last; called once, before anything reads through a view.

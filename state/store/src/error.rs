@@ -23,7 +23,10 @@ pub enum StoreError {
         found: B256,
     },
     /// The directory was written in a layout that this version does not read.
-    #[error("data directory has schema {found}, expected {expected}")]
+    #[error(
+        "data directory has schema {found}, expected {expected}: {}",
+        if found > expected { "it was written by a newer version" } else { "it is too old to be upgraded" }
+    )]
     Schema {
         /// The schema of this version.
         expected: u32,
@@ -77,6 +80,24 @@ pub enum StoreError {
         /// Height of the head.
         head: u64,
     },
+    /// What belongs to this height was dropped, as the retention says.
+    #[error("pruned history unavailable: {what} of height {height} is below {oldest}")]
+    Pruned {
+        /// What was asked for.
+        what: &'static str,
+        /// Height asked for.
+        height: u64,
+        /// Oldest height that can be served.
+        oldest: u64,
+    },
+    /// A snapshot cannot be made, used or restored.
+    #[error("snapshot {}: {reason}", path.display())]
+    Snapshot {
+        /// The snapshot's directory, or the file in it that does not fit.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The disk or RocksDB failed.
     #[error("{operation} failed: {reason}")]
     Database {
@@ -111,6 +132,9 @@ impl StoreError {
 
 impl From<StoreError> for StateError {
     fn from(error: StoreError) -> Self {
-        Self::Read { reason: error.to_string() }
+        match error {
+            StoreError::Pruned { height, oldest, .. } => Self::Pruned { height, oldest },
+            other => Self::Read { reason: other.to_string() },
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys and values as bytes; the pictures are in the crate's documentation.
 
 use crate::columns::Column;
-use crate::{StoreError, StoredBlock};
+use crate::{Oldest, StoreError, StoredBlock};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -9,11 +9,15 @@ use weft_commitment::{AccountKey, TreeKey};
 use weft_types::{Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
 
 /// Version of the whole layout.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
+
+/// The layout without `log_index` and `meta.oldest`: opening it adds them.
+pub(crate) const SCHEMA_WITHOUT_LOG_INDEX: u32 = 1;
 
 pub(crate) const META_SCHEMA: &[u8] = b"schema";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_HEAD: &[u8] = b"head";
+pub(crate) const META_OLDEST: &[u8] = b"oldest";
 
 /// What `meta.head` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -25,6 +29,18 @@ pub(crate) struct HeadRecord {
 
 pub(crate) fn decode_head(bytes: &[u8]) -> Result<HeadRecord, StoreError> {
     borsh::from_slice(bytes).map_err(|e| StoreError::value(Column::Meta, format!("head: {e}")))
+}
+
+pub(crate) fn decode_oldest(bytes: &[u8]) -> Result<Oldest, StoreError> {
+    borsh::from_slice(bytes).map_err(|e| StoreError::value(Column::Meta, format!("oldest: {e}")))
+}
+
+/// The height that a key ends with.
+pub(crate) fn height_at_end(column: Column, key: &[u8]) -> Result<u64, StoreError> {
+    let (_, height) = key
+        .split_last_chunk::<8>()
+        .ok_or_else(|| StoreError::value(column, format!("key of {} bytes", key.len())))?;
+    Ok(u64::from_be_bytes(*height))
 }
 
 /// A key of `storage`: the tree key with its zone byte moved behind the account's hash, so that one

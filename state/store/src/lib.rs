@@ -74,18 +74,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cache;
 mod columns;
 mod commit;
 mod database;
 mod error;
+mod faults;
 mod layout;
+mod logs;
 mod open;
 mod options;
+mod prefetch;
 mod rebuild;
+mod retention;
 mod store;
+mod upgrade;
 mod view;
 
+pub use cache::CacheStats;
 pub use commit::{BlockCommit, GenesisState};
 pub use error::StoreError;
-pub use options::StoreOptions;
+pub use faults::Faults;
+pub use logs::LogQuery;
+pub use options::{StoreOptions, default_read_threads};
+pub use retention::{HISTORY_BLOCKS_MIN, Keep, Kept, Oldest, Retention};
 pub use store::{Head, Store, StoredBlock};

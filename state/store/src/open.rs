@@ -3,7 +3,8 @@
 use crate::columns::{Column, database_options, descriptors};
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
-use crate::{GenesisState, StoreError, StoreOptions, rebuild};
+use crate::retention::{Horizon, Oldest};
+use crate::{GenesisState, StoreError, StoreOptions, rebuild, upgrade};
 use alloy_primitives::B256;
 use rocksdb::{DB, Options};
 use std::path::Path;
@@ -16,23 +17,7 @@ pub(crate) fn open(
     genesis: GenesisState<'_>,
     options: &StoreOptions,
 ) -> Result<(Database, HeadRecord, Tree), StoreError> {
-    let names = existing_columns(path)?;
-    let mut rocks = open_rocks(path, &names, options)?;
-    let fresh = is_fresh(&rocks)?;
-    if fresh && !names.is_empty() {
-        // A creation was interrupted, or this is a database of somebody else.
-        if let Some(name) = names.iter().find(|name| !is_ours(name)) {
-            let what = format!("column family {name} is not one of this program");
-            return Err(StoreError::Damaged { what });
-        }
-        drop(rocks);
-        rocks = open_rocks(path, &[], options)?;
-    }
-    if let Some(column) = Column::ALL.iter().find(|c| rocks.cf_handle(c.name()).is_none()) {
-        let what = format!("column family {} is missing", column.name());
-        return Err(StoreError::Damaged { what });
-    }
-    let database = Database::new(rocks, options.sync);
+    let (database, fresh) = open_database(path, options)?;
     if fresh {
         genesis.tree()?;
         database.write_block(0, genesis.batch(&database))?;
@@ -44,6 +29,62 @@ pub(crate) fn open(
     Ok((database, head, tree))
 }
 
+/// Opens or creates the database, and brings an older layout up to this one. Says whether it is new
+/// and empty.
+pub(crate) fn open_database(
+    path: &Path,
+    options: &StoreOptions,
+) -> Result<(Database, bool), StoreError> {
+    let names = existing_columns(path)?;
+    let horizon = Horizon::default();
+    let mut rocks = open_rocks(path, &names, Create::Nothing, options, &horizon)?;
+    let layout = layout_of(&rocks)?;
+    if layout == Layout::None && !names.is_empty() {
+        // A creation was interrupted, or this is a database of somebody else.
+        if let Some(name) = names.iter().find(|name| !is_ours(name)) {
+            let what = format!("column family {name} is not one of this program");
+            return Err(StoreError::Damaged { what });
+        }
+        drop(rocks);
+        rocks = open_rocks(path, &[], Create::Columns, options, &horizon)?;
+    }
+    if layout == Layout::WithoutLogIndex {
+        drop(rocks);
+        rocks = open_rocks(path, &names, Create::Columns, options, &horizon)?;
+    }
+    if let Some(column) = Column::ALL.iter().find(|c| rocks.cf_handle(c.name()).is_none()) {
+        let what = format!("column family {} is missing", column.name());
+        return Err(StoreError::Damaged { what });
+    }
+    let database = Database::new(rocks, horizon, options.sync, options.faults);
+    if layout == Layout::WithoutLogIndex {
+        upgrade::add_log_index(&database)?;
+    }
+    let oldest = database.get_as(Column::Meta, layout::META_OLDEST, layout::decode_oldest)?;
+    let oldest: Oldest = oldest.unwrap_or_default();
+    database.horizon().announce(&oldest);
+    database.horizon().release(&oldest);
+    Ok((database, layout == Layout::None))
+}
+
+/// What a directory holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Nothing was ever committed: it is new, or its creation was interrupted.
+    None,
+    /// The one before this version's.
+    WithoutLogIndex,
+    /// This version's.
+    Current,
+}
+
+/// Whether column families that are not there are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Create {
+    Nothing,
+    Columns,
+}
+
 /// Names of the column families on disk, also those of other versions; none for a new directory.
 fn existing_columns(path: &Path) -> Result<Vec<String>, StoreError> {
     if !path.join("CURRENT").exists() {
@@ -52,17 +93,25 @@ fn existing_columns(path: &Path) -> Result<Vec<String>, StoreError> {
     DB::list_cf(&Options::default(), path).map_err(|e| StoreError::database("open", &e))
 }
 
-/// Opens the column families given, or creates those of this version when none are.
-fn open_rocks(path: &Path, names: &[String], options: &StoreOptions) -> Result<DB, StoreError> {
+/// Opens the column families given. With none, or when asked to, makes those of this version.
+fn open_rocks(
+    path: &Path,
+    names: &[String],
+    create: Create,
+    options: &StoreOptions,
+    horizon: &Horizon,
+) -> Result<DB, StoreError> {
     let mut database = database_options(options);
-    let create = names.is_empty();
+    let create = names.is_empty() || create == Create::Columns;
     database.create_if_missing(create);
     database.create_missing_column_families(create);
-    let names: Vec<&str> = match create {
-        true => Column::ALL.map(Column::name).to_vec(),
-        false => names.iter().map(String::as_str).collect(),
-    };
-    let columns = descriptors(names, options);
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if create {
+        let missing = Column::ALL.map(Column::name).into_iter().filter(|n| !names.contains(n));
+        let missing: Vec<&str> = missing.collect();
+        names.extend(missing);
+    }
+    let columns = descriptors(names, options, horizon);
     DB::open_cf_descriptors(&database, path, columns).map_err(|error| {
         if is_lock(&error) {
             StoreError::Locked { path: path.to_path_buf() }
@@ -80,21 +129,21 @@ fn is_lock(error: &rocksdb::Error) -> bool {
         && (text.contains("lock hold by current process") || text.contains("While lock file"))
 }
 
-/// Whether nothing was ever committed: a new directory, or one whose creation was interrupted. A
-/// schema of another version is refused here, before anything is written.
-fn is_fresh(rocks: &DB) -> Result<bool, StoreError> {
+/// What was committed so far. The schema of a newer version is refused here, before anything is
+/// written.
+fn layout_of(rocks: &DB) -> Result<Layout, StoreError> {
     let Some(meta) = rocks.cf_handle(Column::Meta.name()) else {
-        return Ok(true);
+        return Ok(Layout::None);
     };
     let schema = rocks.get_pinned_cf(meta, layout::META_SCHEMA);
     let Some(schema) = schema.map_err(|e| StoreError::database("read", &e))? else {
-        return Ok(true);
+        return Ok(Layout::None);
     };
-    let found = u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?);
-    if found != layout::SCHEMA {
-        return Err(StoreError::Schema { expected: layout::SCHEMA, found });
+    match u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?) {
+        layout::SCHEMA => Ok(Layout::Current),
+        layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutLogIndex),
+        found => Err(StoreError::Schema { expected: layout::SCHEMA, found }),
     }
-    Ok(false)
 }
 
 fn is_ours(name: &str) -> bool {

@@ -2,9 +2,12 @@
 
 mod blocks;
 
+use crate::cache::{CacheStats, StateCache};
+use crate::columns::Column;
 use crate::commit::{BlockCommit, GenesisState};
-use crate::database::Database;
-use crate::view::StateView;
+use crate::prefetch::Readers;
+use crate::retention::{Kept, Oldest, Retention};
+use crate::view::{Source, StateView};
 use crate::{StoreError, StoreOptions, open, rebuild};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
@@ -19,7 +22,11 @@ use weft_types::{SealedBlock, StateReader};
 /// The directory stays locked until the store and everything read from it that borrows its
 /// database ([`Head`], state readers) is dropped.
 pub struct Store {
-    database: Arc<Database>,
+    /// What the readers of state share; its database is that of the store.
+    source: Arc<Source>,
+    /// Threads that read ahead. They end with the store.
+    _readers: Readers,
+    retention: Retention,
     /// Last block that is durable. Written by `commit` under `writer`, read by everybody. Truth.
     head: ArcSwap<Head>,
     /// Held from checking a block's parent until the head has moved: one commit at a time.
@@ -78,7 +85,6 @@ impl Store {
         options: StoreOptions,
     ) -> Result<Arc<Self>, StoreError> {
         let (database, record, tree) = open::open(directory, genesis, &options)?;
-        let database = Arc::new(database);
         let block = blocks::block(&database, record.height)?.ok_or_else(|| {
             StoreError::Damaged { what: format!("block {} of the head is missing", record.height) }
         })?;
@@ -89,8 +95,19 @@ impl Store {
             return Err(StoreError::Damaged { what });
         }
         tracing::info!(height = record.height, hash = %record.hash, "store opened");
-        let head = ArcSwap::from_pointee(head(&database, block, tree));
-        Ok(Arc::new(Self { database, head, writer: Mutex::new(()) }))
+        let readers = Readers::start(options.read_threads);
+        let source = Arc::new(Source {
+            database: Arc::new(database),
+            cache: StateCache::new(options.state_cache_bytes),
+            queue: Arc::clone(readers.queue()),
+        });
+        Ok(Arc::new(Self {
+            head: ArcSwap::from_pointee(head(&source, block, tree)),
+            source,
+            _readers: readers,
+            retention: options.retention,
+            writer: Mutex::new(()),
+        }))
     }
 
     /// The last durable block and its state.
@@ -116,9 +133,16 @@ impl Store {
             return Err(StoreError::WrongParent { height, head: head_height, expected, found });
         }
         commit.validate()?;
-        let batch = commit.batch(&self.database)?;
-        self.database.write_block(height, batch)?;
-        let head = Arc::new(head(&self.database, commit.block, commit.tree));
+        let database = &self.source.database;
+        // Before the block: a failure leaves the head where it was.
+        let oldest = database.horizon().oldest();
+        if let Some(next) = oldest.advanced(&self.retention, head_height, false) {
+            database.drop_below(&next)?;
+        }
+        let batch = commit.batch(database)?;
+        database.write_block(height, batch)?;
+        self.source.cache.promote(&commit.diff);
+        let head = Arc::new(head(&self.source, commit.block, commit.tree));
         self.head.store(Arc::clone(&head));
         Ok(head)
     }
@@ -126,7 +150,8 @@ impl Store {
     /// The state after the block at `height`.
     ///
     /// # Errors
-    /// [`StoreError::UnknownHeight`] above the head.
+    /// [`StoreError::UnknownHeight`] above the head, [`StoreError::Pruned`] below what the retention
+    /// keeps. A reader that was given out answers with the same error once its height is dropped.
     pub fn state_at(&self, height: u64) -> Result<Arc<dyn StateReader>, StoreError> {
         let current = self.head.load();
         let head = current.block.height().0;
@@ -136,7 +161,29 @@ impl Store {
         if height > head {
             return Err(StoreError::UnknownHeight { height, head });
         }
-        Ok(Arc::new(StateView::new(Arc::clone(&self.database), height)))
+        self.source.database.horizon().require(Kept::History, height)?;
+        Ok(Arc::new(StateView::new(Arc::clone(&self.source), height)))
+    }
+
+    /// Merges the table files, so that what was dropped or replaced gives its room back. Readers and
+    /// the writer go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the disk fails.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        self.source.database.compact(&Column::ALL)
+    }
+
+    /// Lowest heights that can still be read.
+    #[must_use]
+    pub fn oldest(&self) -> Oldest {
+        self.source.database.horizon().oldest()
+    }
+
+    /// How the cache of hot state serves.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.source.cache.stats()
     }
 
     /// Computes the root of the whole flat state anew and compares it with the head recorded beside
@@ -146,12 +193,12 @@ impl Store {
     /// [`StoreError::Damaged`] when they differ or an entry does not decode, [`StoreError::Database`]
     /// when the disk fails.
     pub fn verify(&self) -> Result<B256, StoreError> {
-        let (_, tree) = rebuild::verified_tree(&self.database)?;
+        let (_, tree) = rebuild::verified_tree(&self.source.database)?;
         Ok(tree.root())
     }
 }
 
-fn head(database: &Arc<Database>, block: SealedBlock, tree: Tree) -> Head {
-    let state = Arc::new(StateView::new(Arc::clone(database), block.height().0));
+fn head(source: &Arc<Source>, block: SealedBlock, tree: Tree) -> Head {
+    let state = Arc::new(StateView::new(Arc::clone(source), block.height().0));
     Head { block: Arc::new(block), tree, state }
 }

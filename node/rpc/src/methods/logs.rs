@@ -1,4 +1,4 @@
-//! `eth_getLogs`: headers' blooms first, receipts only where they may match.
+//! `eth_getLogs`: the index says which blocks may match; only their receipts are read.
 
 use super::{Module, blocking};
 use crate::context::{Context, Work};
@@ -6,6 +6,7 @@ use crate::convert;
 use crate::error::Failure;
 use alloy_eips::BlockId;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
+use weft_store::LogQuery;
 use weft_types::{Receipt, SealedBlock};
 
 /// Most addresses, and most topics at one position, of one filter.
@@ -84,12 +85,7 @@ pub(super) fn search(
     let results_max = context.config.logs_results_max;
     let mut found: Vec<Log> = Vec::new();
     let mut bytes = 0usize;
-    for height in from..=to {
-        let header = context.backend.store.header(height)?;
-        let header = header.ok_or_else(|| Failure::internal(format!("no header {height}")))?;
-        if !filter.matches_bloom(header.logs_bloom) {
-            continue;
-        }
+    for height in context.backend.store.heights_with_logs(&query(filter), from, to)? {
         let block = context.block(height)?.block;
         let logs = of_block(filter, &block, &context.receipts(height)?);
         bytes += logs.iter().map(|log| LOG_BYTES + 2 * log.inner.data.data.len()).sum::<usize>();
@@ -98,10 +94,23 @@ pub(super) fn search(
             let reason = format!(
                 "query exceeds the limit of {results_max} logs or {RESULT_BYTES_MAX} bytes"
             );
-            return Err(Failure::LogsRange { reason, from, to: from.max(height - 1) });
+            return Err(Failure::LogsRange {
+                reason,
+                from,
+                to: from.max(height.saturating_sub(1)),
+            });
         }
     }
     Ok(found)
+}
+
+/// What the index is asked.
+fn query(filter: &Filter) -> LogQuery {
+    let topics = |place: usize| filter.topics[place].iter().copied().collect();
+    LogQuery {
+        addresses: filter.address.iter().copied().collect(),
+        topics: std::array::from_fn(topics),
+    }
 }
 
 /// Logs of one block that match the filter's addresses and topics.

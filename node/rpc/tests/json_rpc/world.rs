@@ -68,6 +68,14 @@ impl World {
 
     /// Genesis with a changed configuration.
     pub(crate) async fn with(change: impl FnOnce(&mut RpcConfig)) -> Self {
+        Self::with_store(StoreOptions::devnet(), change).await
+    }
+
+    /// Genesis in a store of these options.
+    pub(crate) async fn with_store(
+        options: StoreOptions,
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let validator = SigningKey::from_bytes(&[7; 32]);
         let rich = U256::from(1_000) * U256::from(GWEI) * U256::from(GWEI);
@@ -81,7 +89,7 @@ impl World {
         );
         let genesis = Arc::new(Genesis::new(spec).unwrap());
         let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
-        let store = Store::open(directory.path(), state, StoreOptions::devnet()).unwrap();
+        let store = Store::open(directory.path(), state, options).unwrap();
         let pool = Arc::new(Pool::new(CHAIN_ID, PoolLimits::default()));
         let submitted = Arc::new(Mutex::new(Vec::new()));
         let heads = heads_channel();

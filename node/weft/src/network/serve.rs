@@ -81,7 +81,11 @@ impl Network {
         };
         let mut header = Vec::new();
         stored.block.header().encode(&mut header);
-        let access_list: Bytes = store.access_list(height)?.unwrap_or_default();
+        let access_list: Bytes = match store.access_list(height) {
+            // A block without its list is executed all the same.
+            Err(StoreError::Pruned { .. }) => Bytes::new(),
+            list => list?.unwrap_or_default(),
+        };
         let transactions = stored.block.into_block().transactions;
         let body = BlockBody { transactions, access_list }.encode();
         Ok(Some(SyncBlock { header, body, certificate }))

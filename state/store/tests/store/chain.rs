@@ -1,5 +1,6 @@
 //! A chain of made-up blocks and the states they lead to, all held in memory.
 
+use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_consensus::{
     Eip658Value, Receipt as PlainReceipt, ReceiptEnvelope, SignableTransaction, TxEip1559,
 };
@@ -8,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use weft_commitment::Tree;
-use weft_store::{BlockCommit, GenesisState, Store, StoreError, StoreOptions};
+use weft_store::{
+    BlockCommit, GenesisState, Kept, LogQuery, Oldest, Store, StoreError, StoreOptions,
+};
+use weft_types::block::transactions_root;
 use weft_types::{
     AccessRecord, Account, AccountDiff, Block, CommitCertificate, Header, Height, Location,
     ReadAccess, Receipt, Round, RunProfile, SealedBlock, SlotDiff, StateDiff, StateReader,
@@ -166,20 +170,32 @@ impl Chain {
         self.tree = self.tree.apply(&diff);
         let transactions: Vec<Transaction> =
             (0..steps.len() as u64 % 4).map(|nonce| transaction(height, nonce)).collect();
+        let count = transactions.len();
+        let receipts: Vec<Receipt> = (0..count).map(|i| receipt(height, i as u64)).collect();
+        let access_list = Bytes::from(vec![height as u8; 5]);
         let header = Header {
             number: height,
             parent_hash: self.block(height - 1).hash(),
             state_root: self.tree.root(),
             timestamp: height,
+            transactions_root: transactions_root(&transactions),
+            receipts_root: calculate_receipt_root(&receipts),
+            block_access_list_hash: Some(keccak256(&access_list)),
+            // What an encoded header must have when it has the hash of the access list.
+            base_fee_per_gas: Some(1),
+            withdrawals_root: Some(B256::ZERO),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let count = transactions.len();
         let block = Block { header, transactions }.seal();
         let commit = BlockCommit {
             senders: (0..count).map(|i| person(i as u8)).collect(),
             certificate: certificate(height, block.hash()),
-            receipts: (0..count).map(|i| receipt(i as u64)).collect(),
-            access_list: Bytes::from(vec![height as u8; 5]),
+            receipts,
+            access_list,
             access_record: AccessRecord { transactions: (0..count).map(access).collect() },
             profile: height
                 .is_multiple_of(2)
@@ -193,40 +209,125 @@ impl Chain {
         commit
     }
 
-    /// Everything the store was given is what it gives back.
+    /// Everything the store was given is what it gives back, as far as it is kept.
     pub(crate) fn assert_stored(&self, store: &Store, head: u64) {
         let current = store.head();
         assert_eq!(current.block.as_ref(), self.block(head));
         assert_eq!(current.tree.root(), self.block(head).header().state_root);
         assert_eq!(store.verify().expect("the state is whole"), current.tree.root());
         self.states[head as usize].assert_read_by(current.state.as_ref(), head);
+        let oldest = store.oldest();
         for height in 0..=head {
             let block = self.block(height);
             assert_eq!(store.header(height).unwrap().as_ref(), Some(block.header()));
             assert_eq!(store.hash_of(height).unwrap(), Some(block.hash()));
             assert_eq!(store.height_of(&block.hash()).unwrap(), Some(height));
             assert_eq!(current.state.block_hash(height).unwrap(), Some(block.hash()));
-            let state = store.state_at(height).expect("no height is pruned");
-            self.states[height as usize].assert_read_by(state.as_ref(), height);
-            assert_eq!(state.block_hash(height + 1).unwrap(), None);
+            match store.state_at(height) {
+                Ok(state) => {
+                    self.states[height as usize].assert_read_by(state.as_ref(), height);
+                    assert_eq!(state.block_hash(height + 1).unwrap(), None);
+                    assert!(height >= oldest.of(Kept::History));
+                }
+                Err(error) => assert_dropped(error, height, oldest.of(Kept::History)),
+            }
         }
         assert!(store.header(head + 1).unwrap().is_none());
         assert!(matches!(store.state_at(head + 1), Err(StoreError::UnknownHeight { .. })));
         for commit in &self.commits[..head as usize] {
-            assert_commit_stored(store, commit);
+            assert_commit_stored(store, commit, &oldest);
+        }
+        self.assert_logs_found(store, head);
+    }
+
+    /// What the index finds is what looking at every block finds: an address and topics of these
+    /// tests never share their tags.
+    fn assert_logs_found(&self, store: &Store, head: u64) {
+        let first = store.oldest().of(Kept::Logs);
+        let topic = |byte| vec![B256::repeat_byte(byte)];
+        let queries = [
+            LogQuery::default(),
+            LogQuery { addresses: vec![person(1)], ..LogQuery::default() },
+            LogQuery { addresses: vec![person(2), person(7)], ..LogQuery::default() },
+            LogQuery { topics: [vec![], topic(2), vec![], vec![]], ..LogQuery::default() },
+            LogQuery { topics: [topic(2), vec![], vec![], vec![]], ..LogQuery::default() },
+            LogQuery {
+                addresses: vec![person(0), person(3)],
+                topics: [topic(0xee), [topic(1), topic(3)].concat(), vec![], vec![]],
+            },
+        ];
+        for query in &queries {
+            for (from, to) in [(first, head), (head / 2, head), (first + 1, head / 2)] {
+                if from < first {
+                    let error = store.heights_with_logs(query, from, to).expect_err("dropped");
+                    assert_dropped(error, from, first);
+                    continue;
+                }
+                let fits = |height: &u64| {
+                    let Some(place) = height.checked_sub(1) else { return false };
+                    let mut logs =
+                        self.commits[place as usize].receipts.iter().flat_map(|r| r.logs());
+                    logs.any(|log| log_fits(query, log))
+                };
+                let expected: Vec<u64> = (from..=to.min(head)).filter(fits).collect();
+                let found = store.heights_with_logs(query, from, to).expect("the index is whole");
+                if query.addresses.len() + query.topics.iter().flatten().count() <= 2 {
+                    assert_eq!(found, expected, "{query:?} from {from} to {to}");
+                } else {
+                    let missing = expected.iter().find(|height| !found.contains(height));
+                    assert_eq!(missing, None, "{query:?} from {from} to {to}");
+                }
+            }
         }
     }
 }
 
-fn assert_commit_stored(store: &Store, commit: &BlockCommit) {
+fn log_fits(query: &LogQuery, log: &Log) -> bool {
+    let topics = query.topics.iter().enumerate().all(|(place, topics)| {
+        topics.is_empty() || log.topics().get(place).is_some_and(|t| topics.contains(t))
+    });
+    topics && (query.addresses.is_empty() || query.addresses.contains(&log.address))
+}
+
+#[track_caller]
+fn assert_dropped(error: StoreError, height: u64, expected: u64) {
+    match error {
+        StoreError::Pruned { height: found, oldest, .. } => {
+            assert_eq!((found, oldest), (height, expected));
+            assert!(height < oldest);
+        }
+        other => panic!("{height}: {other}"),
+    }
+}
+
+fn assert_kept<T: PartialEq + std::fmt::Debug>(
+    found: Result<Option<T>, StoreError>,
+    expected: Option<T>,
+    height: u64,
+    oldest: u64,
+) {
+    match found {
+        Ok(found) => {
+            assert!(height >= oldest, "{height} below {oldest} is still there");
+            assert_eq!(found, expected);
+        }
+        Err(error) => assert_dropped(error, height, oldest),
+    }
+}
+
+fn assert_commit_stored(store: &Store, commit: &BlockCommit, oldest: &Oldest) {
     let height = commit.block.height().0;
     let stored = store.block(height).unwrap().expect("the block is there");
     assert_eq!((&stored.block, &stored.senders), (&commit.block, &commit.senders));
-    assert_eq!(store.receipts(height).unwrap().as_ref(), Some(&commit.receipts));
     assert_eq!(store.certificate(height).unwrap().as_ref(), Some(&commit.certificate));
-    assert_eq!(store.access_list(height).unwrap().as_ref(), Some(&commit.access_list));
-    assert_eq!(store.access_record(height).unwrap().as_ref(), Some(&commit.access_record));
-    assert_eq!(store.profile(height).unwrap(), commit.profile);
+    let receipts = Some(commit.receipts.clone());
+    assert_kept(store.receipts(height), receipts, height, oldest.of(Kept::Receipts));
+    let list = Some(commit.access_list.clone());
+    assert_kept(store.access_list(height), list, height, oldest.of(Kept::AccessLists));
+    let record = Some(commit.access_record.clone());
+    assert_kept(store.access_record(height), record, height, oldest.of(Kept::Records));
+    let profile = commit.profile.clone();
+    assert_kept(store.profile(height), profile, height, oldest.of(Kept::Records));
     for (index, transaction) in commit.block.transactions().iter().enumerate() {
         let location = store.transaction_location(transaction.tx_hash()).unwrap();
         assert_eq!(location, Some((height, TxIndex(index as u32))));
@@ -246,8 +347,10 @@ fn transaction(chain_id: u64, nonce: u64) -> Transaction {
     transaction.into_signed(Signature::new(U256::from(1), U256::from(2), false)).into()
 }
 
-fn receipt(index: u64) -> Receipt {
-    let log = Log::new_unchecked(person(1), vec![B256::repeat_byte(3)], Bytes::from_static(b"x"));
+fn receipt(height: u64, index: u64) -> Receipt {
+    let address = person(((height * 3 + index) % u64::from(PEOPLE)) as u8);
+    let topics = vec![B256::repeat_byte(0xee), B256::repeat_byte((height % 5) as u8)];
+    let log = Log::new_unchecked(address, topics, Bytes::from_static(b"x"));
     let status = Eip658Value::Eip658(index.is_multiple_of(2));
     let cumulative_gas_used = 21_000 * (index + 1);
     let plain = PlainReceipt { status, cumulative_gas_used, logs: vec![log] };

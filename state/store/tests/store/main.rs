@@ -1,5 +1,6 @@
 //! The store against a plain model in memory, against other threads, and against kill -9.
 
+mod cache;
 mod chain;
 mod concurrent;
 mod crash;

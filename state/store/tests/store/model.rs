@@ -3,6 +3,7 @@
 use crate::chain::{Chain, PEOPLE, SLOTS, Step};
 use alloy_primitives::Bytes;
 use proptest::prelude::*;
+use weft_store::{Keep, Retention, Store, StoreOptions};
 
 fn step() -> impl Strategy<Value = Step> {
     let who = 0u8..PEOPLE;
@@ -20,32 +21,79 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![1 => Just(Keep::All), 2 => (1u64..12).prop_map(Keep::Blocks)]
+}
+
+fn retention() -> impl Strategy<Value = Retention> {
+    (keep(), keep(), keep(), keep(), keep()).prop_map(
+        |(history, receipts, logs, access_lists, records)| Retention {
+            history,
+            receipts,
+            logs,
+            access_lists,
+            records,
+        },
+    )
+}
+
+/// What happens after a block.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    GoOn,
+    Reopen,
+    /// Table files are merged, and what is not kept is gone.
+    Merge,
+}
+
+fn then() -> impl Strategy<Value = Then> {
+    prop_oneof![8 => Just(Then::GoOn), 1 => Just(Then::Reopen), 1 => Just(Then::Merge)]
+}
+
+/// A cache of a few entries has to forget, one of none is never asked.
+fn options() -> impl Strategy<Value = StoreOptions> {
+    (retention(), prop::sample::select(&[0usize, 4 << 10, 1 << 20][..]), 0usize..3).prop_map(
+        |(retention, state_cache_bytes, read_threads)| StoreOptions {
+            retention,
+            state_cache_bytes,
+            read_threads,
+            ..StoreOptions::devnet()
+        },
+    )
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn every_height_reads_as_the_model_says_and_a_reopened_store_is_the_same(
-        blocks in prop::collection::vec(
-            (prop::collection::vec(step(), 0..14), prop::bool::weighted(0.1)),
-            1..24,
-        ),
+        options in options(),
+        blocks in prop::collection::vec((prop::collection::vec(step(), 0..14), then()), 1..32),
     ) {
         let directory = tempfile::tempdir().expect("a directory");
         let mut chain = Chain::new(1);
-        let mut store = chain.open(directory.path()).expect("a new store");
+        let open = |chain: &Chain| Store::open(directory.path(), chain.genesis(), options.clone());
+        let mut store = open(&chain).expect("a new store");
         let mut pinned = vec![store.head()];
-        for (steps, reopen) in &blocks {
+        for (steps, then) in &blocks {
             let head = store.commit(chain.grow(steps)).expect("the block follows");
             prop_assert_eq!(head.block.height().0, chain.height());
+            // Reads fill the cache with values that the next block may change.
+            chain.states[chain.height() as usize].assert_read_by(head.state.as_ref(), chain.height());
             pinned.push(head);
-            if *reopen {
-                pinned.clear();
-                drop(store);
-                store = chain.open(directory.path()).expect("the store opens again");
-                prop_assert_eq!(store.head().block.height().0, chain.height());
+            match then {
+                Then::GoOn => {}
+                Then::Reopen => {
+                    pinned.clear();
+                    drop(store);
+                    store = open(&chain).expect("the store opens again");
+                    prop_assert_eq!(store.head().block.height().0, chain.height());
+                }
+                Then::Merge => store.compact().expect("files are merged"),
             }
         }
-        for head in &pinned {
+        let oldest = store.oldest().of(weft_store::Kept::History);
+        for head in pinned.iter().filter(|head| head.block.height().0 >= oldest) {
             let height = head.block.height().0;
             chain.states[height as usize].assert_read_by(head.state.as_ref(), height);
         }

@@ -1,0 +1,177 @@
+//! `[state]`: what a node keeps of the past, and the memory of its database.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use weft_store::{HISTORY_BLOCKS_MIN, Keep, Retention, StoreOptions};
+
+/// The word for keeping something for ever.
+const ARCHIVE: &str = "archive";
+
+/// Blocks kept of what is not needed for ever.
+const BLOCKS_DEFAULT: u64 = 100_000;
+
+/// `[state]`. What is kept is a number of blocks below the head, or `"archive"` for all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateSection {
+    /// States of the past: balances, nonces, slots, calls. At least 128 blocks.
+    #[serde(with = "keep")]
+    pub history: Keep,
+    /// Receipts and the logs in them.
+    #[serde(with = "keep")]
+    pub receipts: Keep,
+    /// The index that `eth_getLogs` searches; not longer than the receipts.
+    #[serde(with = "keep")]
+    pub logs: Keep,
+    /// Block access lists.
+    #[serde(with = "keep")]
+    pub access_lists: Keep,
+    /// Access records and run profiles.
+    #[serde(with = "keep")]
+    pub records: Keep,
+    /// Memory for hot accounts, slots and codes, in bytes.
+    pub cache_bytes: usize,
+    /// Memory for blocks of table files, in bytes.
+    pub block_cache_bytes: usize,
+    /// Threads that read ahead of the executor; 0 means eight per core, at most 128.
+    pub io_threads: usize,
+}
+
+impl Default for StateSection {
+    fn default() -> Self {
+        let options = StoreOptions::node();
+        Self {
+            history: Keep::Blocks(BLOCKS_DEFAULT),
+            receipts: Keep::All,
+            logs: Keep::All,
+            access_lists: Keep::Blocks(BLOCKS_DEFAULT),
+            records: Keep::Blocks(BLOCKS_DEFAULT),
+            cache_bytes: options.state_cache_bytes,
+            block_cache_bytes: options.cache_bytes,
+            io_threads: 0,
+        }
+    }
+}
+
+impl StateSection {
+    /// What the section says to the store.
+    #[must_use]
+    pub const fn retention(&self) -> Retention {
+        Retention {
+            history: self.history,
+            receipts: self.receipts,
+            logs: self.logs,
+            access_lists: self.access_lists,
+            records: self.records,
+        }
+    }
+
+    /// Options of a node's store.
+    #[must_use]
+    pub fn store_options(&self) -> StoreOptions {
+        let options = StoreOptions::node();
+        StoreOptions {
+            retention: self.retention(),
+            state_cache_bytes: self.cache_bytes,
+            cache_bytes: self.block_cache_bytes,
+            read_threads: match self.io_threads {
+                0 => options.read_threads,
+                threads => threads,
+            },
+            ..options
+        }
+    }
+
+    /// Refuses values that cannot work.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Keep::Blocks(blocks) = self.history
+            && blocks < HISTORY_BLOCKS_MIN
+        {
+            return Err(format!(
+                "state.history is {blocks}, expected at least {HISTORY_BLOCKS_MIN} or \"{ARCHIVE}\""
+            ));
+        }
+        let named = [
+            ("receipts", self.receipts),
+            ("logs", self.logs),
+            ("access_lists", self.access_lists),
+            ("records", self.records),
+        ];
+        if let Some((name, _)) = named.iter().find(|(_, keep)| *keep == Keep::Blocks(0)) {
+            return Err(format!("state.{name} is 0, expected at least 1 or \"{ARCHIVE}\""));
+        }
+        let longer = match (self.logs, self.receipts) {
+            (Keep::Blocks(logs), Keep::Blocks(receipts)) => logs > receipts,
+            (Keep::All, Keep::Blocks(_)) => true,
+            (_, Keep::All) => false,
+        };
+        if longer {
+            return Err(
+                "state.logs is more than state.receipts: the index finds logs in receipts".into()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A number of blocks, or the word.
+mod keep {
+    use super::{ARCHIVE, Deserialize, Deserializer, Keep, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(keep: &Keep, serializer: S) -> Result<S::Ok, S::Error> {
+        match keep {
+            Keep::All => serializer.serialize_str(ARCHIVE),
+            Keep::Blocks(blocks) => serializer.serialize_u64(*blocks),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Keep, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Blocks(u64),
+            Word(String),
+        }
+        match Form::deserialize(deserializer) {
+            Ok(Form::Blocks(blocks)) => Ok(Keep::Blocks(blocks)),
+            Ok(Form::Word(word)) if word == ARCHIVE => Ok(Keep::All),
+            _ => Err(serde::de::Error::custom(format!(
+                "expected a number of blocks or \"{ARCHIVE}\""
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn a_number_or_the_word_says_what_is_kept() {
+        let text = "[state]\nhistory = \"archive\"\nreceipts = 500\nlogs = 400\nrecords = 7\n";
+        let state = Config::parse(text).unwrap().state;
+        assert_eq!(state.retention().history, Keep::All);
+        assert_eq!(state.retention().receipts, Keep::Blocks(500));
+        assert_eq!(state.retention().logs, Keep::Blocks(400));
+        assert_eq!(state.retention().records, Keep::Blocks(7));
+        assert_eq!(Config::default().state.history, Keep::Blocks(100_000));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_by_its_name() {
+        for (text, words) in [
+            ("history = 127", "state.history is 127, expected at least 128"),
+            ("history = \"all\"", "expected a number of blocks or \"archive\""),
+            ("history = -1", "expected a number of blocks or \"archive\""),
+            ("records = 0", "state.records is 0"),
+            ("receipts = 10", "state.logs is more than state.receipts"),
+            ("receipts = 10\nlogs = 11", "state.logs is more than state.receipts"),
+            ("keep = 3", "unknown field"),
+        ] {
+            let error = Config::parse(&format!("[state]\n{text}\n")).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! From an older layout to this one. Each step can be interrupted: it is done again at the next
+//! opening until the schema says that it is complete.
+
+use crate::columns::Column;
+use crate::database::Database;
+use crate::{StoreError, layout, logs};
+use rocksdb::WriteBatch;
+
+/// Blocks whose entries are written at once.
+const BLOCKS_AT_ONCE: u64 = 1000;
+
+/// Schema 1 to 2: the index of the logs of all blocks.
+pub(crate) fn add_log_index(database: &Database) -> Result<(), StoreError> {
+    let head = database
+        .get_as(Column::Meta, layout::META_HEAD, layout::decode_head)?
+        .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
+    tracing::info!(blocks = head.height, "upgrading the database: indexing logs");
+    let column = database.column(Column::LogIndex);
+    let mut batch = WriteBatch::default();
+    for height in 1..=head.height {
+        let key = height.to_be_bytes();
+        let receipts = database.get_as(Column::Receipts, &key, layout::decode_receipts)?;
+        for (tag, places) in logs::entries(&receipts.unwrap_or_default()) {
+            batch.put_cf(column, logs::key(&tag, height), [places]);
+        }
+        if height.is_multiple_of(BLOCKS_AT_ONCE) {
+            database.write("upgrade", std::mem::take(&mut batch), false)?;
+        }
+    }
+    let meta = database.column(Column::Meta);
+    batch.put_cf(meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
+    database.write("upgrade", batch, true)
+}
