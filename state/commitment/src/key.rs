@@ -11,10 +11,10 @@ const ZONE_HEADER: u8 = 0x00;
 const ZONE_CODE: u8 = 0x01;
 const ZONE_STORAGE: u8 = 0xff;
 
-const SUB_BASIC: u8 = 0;
-const SUB_CODE_HASH: u8 = 1;
-const SUB_DELEGATION: u8 = 2;
-const SUB_SLOTS: u8 = 64;
+pub(crate) const SUB_BASIC: u8 = 0;
+pub(crate) const SUB_CODE_HASH: u8 = 1;
+pub(crate) const SUB_DELEGATION: u8 = 2;
+pub(crate) const SUB_SLOTS: u8 = 64;
 
 /// A key of the tree: 34 bytes in the header and code zones, 66 bytes in the storage zone.
 ///

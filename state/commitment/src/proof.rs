@@ -11,9 +11,8 @@
 //! ```
 
 use crate::hash::{NODE_BYTES_MAX, Parsed, hash, parse};
-use crate::leaf::read_basic;
-use crate::{AccountKey, TreeKey};
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use crate::{AccountKey, AccountLeaves, TreeKey};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use std::ops::Range;
 use weft_types::Account;
 
@@ -82,11 +81,8 @@ pub enum ProofError {
         reason: &'static str,
     },
     /// The leaves of the account contradict each other.
-    #[error("leaves are not those of an account: {reason}")]
-    Account {
-        /// What does not fit.
-        reason: &'static str,
-    },
+    #[error("the leaves shown are not those of an account: missing, too many, or of a new version")]
+    Account,
 }
 
 impl Proof {
@@ -129,31 +125,18 @@ impl Proof {
         let word =
             |value: Option<B256>| value.map_or(U256::ZERO, |value| U256::from_be_bytes(value.0));
         let slots = slots.iter().map(|slot| word(value(&account.slot(slot)))).collect();
-        let basic = value(&TreeKey::basic(account.hash()));
-        let code_hash = value(&TreeKey::code_hash(account.hash()));
-        let delegation = value(&TreeKey::delegation(account.hash()));
-        let refuse = |reason| Err(ProofError::Account { reason });
-        let Some(basic) = basic else {
-            if code_hash.is_some() || delegation.is_some() {
-                return refuse("code without account");
+        let mut leaves = AccountLeaves::default();
+        for key in account_keys(address, &[]) {
+            if let Some(value) = value(&key) {
+                leaves.set(key.as_slice()[33], value);
             }
+        }
+        if leaves.is_empty() {
             return Ok(ProvenAccount { account: None, delegation: None, slots });
-        };
-        let Some(mut proven) = read_basic(&basic) else {
-            return refuse("unknown version");
-        };
-        let delegation = match (code_hash, delegation) {
-            (Some(hash), None) => {
-                proven.code_hash = hash;
-                None
-            }
-            (None, Some(designator)) if designator[23..] == [0; 9] => {
-                proven.code_hash = keccak256(&designator[..23]);
-                Some(Address::from_slice(&designator[3..23]))
-            }
-            _ => return refuse("neither one code hash nor one delegation"),
-        };
-        Ok(ProvenAccount { account: Some(proven), delegation, slots })
+        }
+        let (account, designator) = leaves.account().ok_or(ProofError::Account)?;
+        let delegation = designator.map(|designator| Address::from_slice(&designator[3..]));
+        Ok(ProvenAccount { account: Some(account), delegation, slots })
     }
 
     /// The bytes of the proof.

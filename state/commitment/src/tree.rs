@@ -184,6 +184,10 @@ impl Tree {
         if sweep.singles { 0 } else { sweep.goal.saturating_sub(sweep.freed) }
     }
 
+    pub(crate) const fn root_node(&self) -> Option<&Node> {
+        self.root.as_ref()
+    }
+
     fn items(&self) -> u32 {
         self.root.as_ref().map_or(0, |node| node.counts().items)
     }

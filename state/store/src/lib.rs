@@ -8,6 +8,10 @@
 //! 3. [`Store::head`] and [`Store::state_at`] give readers of the state at one height; the other
 //!    methods read blocks and what is kept beside them.
 //!
+//! 4. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
+//!    [`Store::export`], [`Import`] and [`Store::commit_listed`] move a state to another node and
+//!    continue it there without executing anything.
+//!
 //! # Terms
 //! *Flat state*: the current value of every account and slot. *History*: for each change the value
 //! before it, filed under the block that made it; the value of a key after block N is the one before
@@ -18,11 +22,14 @@
 //!
 //! meta             "schema"  u32be
 //!                  "genesis" block hash
+//!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
 //! accounts         H                      -> account
 //! storage          H ‖ 00 ‖ 64 + slot     -> slot value                       slots 0..63
 //!                  H ‖ FF ‖ group ‖ sub   -> slot value                       the others
 //! code             keccak256              -> code (also EIP-7702 designators); only ever added
+//! code_stems       BLAKE3(code hash ‖ g)  -> code hash ‖ size u32be ‖ g u32be ‖ first block with it, u64be:
+//!                                            where chunks 256*g.. of a code lie in the tree
 //! account_history  H ‖ n                  -> account before block n, empty if there was none
 //! storage_history  storage key ‖ n        -> slot value before block n, empty for zero
 //! headers          n                      -> block hash ‖ RLP header
@@ -39,7 +46,9 @@
 //! slot value  value number ‖ slot number
 //! ```
 //! A storage key is the key of the slot in the commitment's tree with its zone byte moved behind `H`,
-//! so one account is one range and the tree can be built by one scan. Address and slot are stored
+//! so one account is one range and the tree can be built by one scan. The file `tree.ckpt` beside the
+//! database holds the upper part of a large tree for a faster start: it is worth nothing unless it
+//! leads to the head's root, and is made again when it does not. Address and slot are stored
 //! beside their hashes, so the state can be listed.
 //!
 //! # Invariants
@@ -81,6 +90,8 @@ mod database;
 mod error;
 mod faults;
 mod layout;
+mod leaves;
+mod lists;
 mod logs;
 mod open;
 mod options;
@@ -88,6 +99,8 @@ mod prefetch;
 mod rebuild;
 mod retention;
 mod store;
+mod sync;
+mod trees;
 mod upgrade;
 mod view;
 
@@ -99,3 +112,7 @@ pub use logs::LogQuery;
 pub use options::{StoreOptions, default_read_threads};
 pub use retention::{HISTORY_BLOCKS_MIN, Keep, Kept, Oldest, Retention};
 pub use store::{Head, Store, StoredBlock};
+pub use sync::{Anchor, Export, Import, ListedBlock};
+pub use trees::PROOF_BLOCKS;
+/// What a tree given out by this store answers with: see [`Store::tree_at`].
+pub use weft_commitment::CommitmentError;

@@ -5,3 +5,4 @@ mod model;
 mod proof;
 mod rebuild;
 mod saved;
+mod sync;

@@ -5,5 +5,8 @@ mod chain;
 mod concurrent;
 mod crash;
 mod damage;
+mod lists;
 mod model;
 mod refuse;
+mod sync;
+mod tree;
