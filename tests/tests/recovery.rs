@@ -140,6 +140,10 @@ fn a_killed_validator_catches_up_and_four_killed_ones_lose_nothing() {
     stop.store(true, Ordering::Relaxed);
     acknowledged.extend(running.join().unwrap());
     for index in 0..4 {
+        let check = weft(&["db", "check", "--home", &net.home(index).display().to_string()]);
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    }
+    for index in 0..4 {
         net.nodes[index] = net.node(index);
     }
     for rpc in &net.rpc {

@@ -1,7 +1,8 @@
 //! Building, verifying and committing blocks: the one place where pool, executor, commitment and
 //! store meet. Synchronous; the driver calls it from the node's execution thread.
 
-use alloy_primitives::{Address, B256, keccak256};
+use crate::ahead;
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -131,6 +132,7 @@ impl Chain {
         );
         let base_fee = environment.base_fee_per_gas.unwrap_or_default();
         let candidates = self.pool.best(base_fee, self.params.gas_limit);
+        read_ahead(&head, &candidates, None);
         let mut executed = self
             .executor
             .build(&environment, &candidates, &head.state, &self.params)
@@ -194,7 +196,9 @@ impl Chain {
             .map_err(invalid)?;
         let body = BlockBody::decode(body_bytes).map_err(invalid)?;
         let transactions = self.recover(body.transactions)?;
-        let list = (!body.access_list.is_empty()).then_some(body.access_list.as_ref());
+        let list = (!body.access_list.is_empty()).then_some(&body.access_list);
+        read_ahead(&head, &transactions, list);
+        let list = list.map(AsRef::as_ref);
         let (executed, tree) = self.execute_on(&head, &header, &transactions, list)?;
         if tree.root() != header.state_root {
             return Err(PrepareError::Invalid {
@@ -315,6 +319,22 @@ impl Chain {
     }
 }
 
+/// Has the store read what a block is going to need, on other threads, while it is executed. A block
+/// with a list reads exactly what the list names.
+fn read_ahead(head: &Head, transactions: &[Arc<RecoveredTransaction>], list: Option<&Bytes>) {
+    match list {
+        Some(list) if list.len() >= ahead::LIST_BYTES_MIN => {
+            let list = list.clone();
+            head.state.prefetch(Box::new(move || ahead::of_list(&list)));
+        }
+        None if transactions.len() >= ahead::TRANSACTIONS_MIN => {
+            let transactions = transactions.to_vec();
+            head.state.prefetch(Box::new(move || ahead::of_transactions(&transactions)));
+        }
+        _ => {}
+    }
+}
+
 /// Decodes a header within its size limit.
 ///
 /// # Errors
@@ -383,8 +403,6 @@ pub fn next_height(head: &Head) -> Height {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weft_types::Bytes;
-
     #[test]
     fn a_made_up_body_does_not_belong_to_the_header() {
         let list = Bytes::from_static(&[0xc0]);

@@ -1,7 +1,9 @@
 //! The command line.
 
+use alloy_primitives::B256;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use weft_store::Keep;
 
 /// A blockchain node that runs EVM transactions in parallel and shows you why they did or did not.
 #[derive(Debug, Parser)]
@@ -28,9 +30,12 @@ pub enum Command {
     /// Look at configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look at a node's database while the node is stopped
+    /// Look at a node's database and tidy it
     #[command(subcommand)]
     Db(DbCommand),
+    /// Copy a node's database, and start another node from the copy
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Judge this node by Ethereum's own test suites
     #[command(subcommand)]
     Conformance(crate::conformance::ConformanceCommand),
@@ -164,13 +169,123 @@ pub enum ConfigCommand {
     },
 }
 
+/// The home that a command is about.
+#[derive(Clone, Debug, Args)]
+pub struct HomeArgs {
+    /// Home folder of the node
+    #[arg(long, env = "WEFT_HOME")]
+    pub home: PathBuf,
+    /// Print one line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `weft db …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum DbCommand {
-    /// Rebuild the state root from the flat state and compare it with the head block
-    Check {
-        /// Home folder of the node
-        #[arg(long, env = "WEFT_HOME")]
-        home: PathBuf,
-    },
+    /// Compare everything that is stored: links, hashes, indices, and the root of the state
+    Check(HomeArgs),
+    /// Print the room that each part takes, and what is kept
+    Stats(HomeArgs),
+    /// Merge the table files
+    Compact(HomeArgs),
+    /// Drop what the configuration does not keep, and give its room back
+    Prune(PruneArgs),
+    /// Print the database's folder
+    Path(HomeArgs),
+    /// Print the layout of the database and the block it ends with; also while the node runs
+    Version(HomeArgs),
+}
+
+/// Flags of `weft db prune`: a number of blocks, or `archive`.
+#[derive(Clone, Debug, Args)]
+pub struct PruneArgs {
+    /// The home
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// States of the past to keep, instead of the configured ones
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_keep)]
+    pub history: Option<Keep>,
+    /// Receipts to keep, instead of the configured ones
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_keep)]
+    pub receipts: Option<Keep>,
+    /// Index of logs to keep, instead of the configured one
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_keep)]
+    pub logs: Option<Keep>,
+    /// Block access lists to keep, instead of the configured ones
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_keep)]
+    pub access_lists: Option<Keep>,
+    /// Execution records to keep, instead of the configured ones
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_keep)]
+    pub records: Option<Keep>,
+}
+
+fn parse_keep(text: &str) -> Result<Keep, String> {
+    match text.parse() {
+        _ if text == "archive" => Ok(Keep::All),
+        Ok(blocks) if blocks > 0 => Ok(Keep::Blocks(blocks)),
+        _ => Err("expected a number of blocks or archive".into()),
+    }
+}
+
+/// `weft snapshot …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Copy the database at its newest block; also while the node runs
+    Create(SnapshotCreateArgs),
+    /// Compare a snapshot's files, state and block with its manifest and with what you trust
+    Verify(SnapshotVerifyArgs),
+    /// Start a home's database from a snapshot
+    Restore(SnapshotRestoreArgs),
+    /// List the snapshots of a home
+    List(HomeArgs),
+}
+
+/// Flags of `weft snapshot create`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotCreateArgs {
+    /// The home
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Folder for the snapshot's folder; HOME/snapshots if absent
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `weft snapshot verify`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotVerifyArgs {
+    /// The snapshot's folder
+    pub snapshot: PathBuf,
+    /// Genesis file of the chain, whose validators must have signed the block
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// A home of the chain, instead of its genesis file
+    #[arg(long, value_name = "HOME", conflicts_with = "genesis")]
+    pub home: Option<PathBuf>,
+    /// Height that the block must have
+    #[arg(long)]
+    pub height: Option<u64>,
+    /// Hash that the block must have
+    #[arg(long)]
+    pub hash: Option<B256>,
+    /// Print one line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `weft snapshot restore`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotRestoreArgs {
+    /// The snapshot's folder
+    pub snapshot: PathBuf,
+    /// The home: with its configuration and genesis file, without a database
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Height that the block must have
+    #[arg(long)]
+    pub height: Option<u64>,
+    /// Hash that the block must have
+    #[arg(long)]
+    pub hash: Option<B256>,
 }

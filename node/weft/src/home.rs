@@ -7,6 +7,8 @@
 //!      keys/node.key         names this node to its peers (0600)
 //!      db/                   RocksDB: state, history, blocks, receipts, records
 //!      consensus/            RocksDB: consensus log, sign guard, bodies that are voted on
+//!      snapshots/            copies of db/
+//!      run/control.sock      while the node runs: its user may ask it for a snapshot
 //! ```
 
 use crate::config::Config;
@@ -68,6 +70,18 @@ impl Home {
     #[must_use]
     pub fn consensus(&self) -> PathBuf {
         self.root.join("consensus")
+    }
+
+    /// `snapshots`
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// `run/control.sock`
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.root.join("run").join("control.sock")
     }
 
     /// Writes a new home. Refuses a folder that already is one.

@@ -14,12 +14,15 @@
 //! - Shutting down needs no message to anybody: a crash is as good.
 
 pub mod accounts;
+pub mod ahead;
 pub mod assembly;
 pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod conformance;
 pub mod consensus_log;
+pub mod control;
+pub mod database;
 pub mod devnet;
 pub mod driver;
 pub mod execution;
@@ -31,9 +34,10 @@ pub mod network;
 pub mod node;
 pub mod replay;
 pub mod report;
+pub mod snapshot;
 pub mod testnet;
 
-use cli::{Cli, Command, ConfigCommand, DbCommand, GenesisCommand, TestnetCommand};
+use cli::{Cli, Command, ConfigCommand, GenesisCommand, TestnetCommand};
 use failure::{ExitStatus, Failure};
 use std::io::Write;
 
@@ -56,10 +60,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             config::Config::read(&file)?;
             say("the configuration is valid\n")
         }
-        Command::Db(DbCommand::Check { home }) => {
-            let root = node::check_database(&home::Home::new(home))?;
-            say(&format!("the database is consistent: state root {root}\n"))
-        }
+        Command::Db(command) => say(&database::run(&command)?),
+        Command::Snapshot(command) => say(&snapshot::run(&command)?),
     }
 }
 

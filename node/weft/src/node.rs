@@ -4,15 +4,16 @@ use crate::chain::{Chain, Committed};
 use crate::cli::NodeArgs;
 use crate::config::{Config, LogSync};
 use crate::consensus_log::{ConsensusLog, LogError};
+use crate::control::Control;
+use crate::database::damaged;
 use crate::driver::{Driver, DriverEnd, DriverParts, Event, OnBlock, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
 use crate::{execution, logging};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -62,6 +63,7 @@ pub struct RunningNode {
     events: SyncSender<Event>,
     network: Network,
     threads: Threads,
+    control: Option<Control>,
 }
 
 /// The driver's and the execution thread.
@@ -113,10 +115,11 @@ impl RunningNode {
             }
         };
         let rpc_address = rpc.local_addr();
+        let control = Control::start(&setup.home, Arc::clone(&store));
         let store_of_threads = Arc::clone(&store);
         let parts = Parts { store: store_of_threads, log, sign_from, pool, heads };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
-        Ok(Self { rpc_address, store, rpc, events, network, threads })
+        Ok(Self { rpc_address, store, rpc, events, network, threads, control })
     }
 
     /// Waits until the node ends by itself: always a failure.
@@ -151,6 +154,9 @@ impl RunningNode {
     /// Stops everything, in the order that loses nothing.
     pub async fn stop(self) {
         self.rpc.stop().await;
+        if let Some(control) = self.control {
+            control.stop().await;
+        }
         let Threads { driver, execution, stop, .. } = self.threads;
         stop.store(true, Ordering::Release);
         let joined = tokio::task::spawn_blocking(move || {
@@ -349,23 +355,6 @@ fn home_in_use(home: &Home) -> Failure {
     Failure::new(ExitStatus::Busy, "this home is in use by another process")
         .fact("home", home.root().display())
         .fix("stop the other node, or choose another home")
-}
-
-fn damaged(path: &Path, cause: &str) -> Failure {
-    Failure::new(ExitStatus::Damaged, "a database cannot be opened")
-        .fact("folder", path.display())
-        .fact("cause", cause)
-        .fix("restore the home from a backup, or start a new one: the node catches up from its peers")
-}
-
-/// `weft db check`.
-///
-/// # Errors
-/// [`Failure`] naming what is damaged.
-pub fn check_database(home: &Home) -> Result<B256, Failure> {
-    let genesis = home.read_genesis()?;
-    let store = open_store(home, &genesis, StoreOptions::node())?;
-    store.verify().map_err(|error| damaged(&home.database(), &error.to_string()))
 }
 
 /// `weft node`: runs until a signal or a failure.

@@ -185,7 +185,8 @@ mod tests {
         }
         let stats = cache.stats();
         let bytes = stats.accounts * 200 + stats.slots * 160 + stats.codes * 228;
-        assert!(bytes <= 100 * 1024, "{stats:?}");
+        // Each part of the cache rounds its share up to a whole entry.
+        assert!(bytes <= 105 * 1024, "{stats:?}");
         assert!(stats.accounts > 50 && stats.slots > 100 && stats.codes > 10, "{stats:?}");
         let none = StateCache::new(0);
         none.put_account(Address::ZERO, None);

@@ -182,7 +182,9 @@ pub(crate) fn descriptors<'a>(
 /// Options of the database as a whole.
 pub(crate) fn database_options(options: &StoreOptions) -> Options {
     let mut database = Options::default();
-    database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // Only the end of the log may be torn, by a write that nobody was told of. RocksDB's default
+    // would also go back to before a damaged record in the middle, and lose blocks silently.
+    database.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     database.set_track_and_verify_wals_in_manifest(true);
     database.set_max_background_jobs(options.background_jobs);
     database.set_db_write_buffer_size(options.write_buffer_bytes);

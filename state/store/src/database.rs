@@ -124,6 +124,16 @@ impl Database {
         entries.status().map_err(|e| StoreError::database("scan", &e))
     }
 
+    /// Visits all entries.
+    pub(crate) fn scan_all(
+        &self,
+        column: Column,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        // No key is longer or greater.
+        self.scan(column, &[], &[0xff; 128], visit)
+    }
+
     /// What is kept, by height.
     pub(crate) const fn horizon(&self) -> &Horizon {
         &self.horizon
@@ -195,6 +205,17 @@ impl Database {
             _ => result,
         };
         result.inspect_err(|_| self.poisoned.store(true, Ordering::Release))
+    }
+
+    /// Waits until the log of all writes is on the disk; a failure closes the database for writing.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StoreError::Poisoned);
+        }
+        self.rocks.flush_wal(true).map_err(|error| {
+            self.poisoned.store(true, Ordering::Release);
+            StoreError::database("sync of the log", &error)
+        })
     }
 
     /// Writes what is only in memory to table files and merges those of these columns: what was

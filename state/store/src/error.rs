@@ -16,6 +16,12 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is no database.
+    #[error("there is no database in {}", path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The directory belongs to another chain.
     #[error("data directory is of another chain: expected genesis {expected}, found {found}")]
     WrongGenesis {

@@ -4,9 +4,14 @@
 //! 1. [`Store::open`] locks the directory, checks schema and genesis, computes the root of the flat
 //!    state anew and compares it with the head's header. A new directory gets the genesis block.
 //! 2. [`Store::commit`] refuses what does not follow the head or does not belong together, writes
-//!    one batch over all column families, waits for the disk, and moves the head.
+//!    one batch over all column families, waits for the disk, puts the new values into the cache,
+//!    and moves the head.
 //! 3. [`Store::head`] and [`Store::state_at`] give readers of the state at one height; the other
 //!    methods read blocks and what is kept beside them.
+//! 4. [`StateReader::prefetch`](weft_types::StateReader::prefetch) has threads of the store read what
+//!    a block will need, many keys at once, while it is executed.
+//! 5. [`Store::snapshot`] copies the database while it runs; [`Maintenance`] is for a person: it
+//!    checks, merges, drops and copies a directory that no node has open.
 //!
 //! 4. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
 //!    [`Store::export`], [`Import`] and [`Store::commit_listed`] move a state to another node and
@@ -15,7 +20,8 @@
 //! # Terms
 //! *Flat state*: the current value of every account and slot. *History*: for each change the value
 //! before it, filed under the block that made it; the value of a key after block N is the one before
-//! its first change above N, or the current one. *Head*: the last durable block.
+//! its first change above N, or the current one. *Head*: the last durable block. *Oldest heights*:
+//! how far back the parts of [`Retention`] can be read.
 //!
 //! ```text
 //! n = height u64be   H = BLAKE3-256(00*12 ‖ address)   number = length u8 ‖ big endian, trimmed
@@ -24,6 +30,7 @@
 //!                  "genesis" block hash
 //!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
+//!                  "oldest"  borsh (u64 for history, receipts, logs, access lists, records)
 //! accounts         H                      -> account
 //! storage          H ‖ 00 ‖ 64 + slot     -> slot value                       slots 0..63
 //!                  H ‖ FF ‖ group ‖ sub   -> slot value                       the others
@@ -41,9 +48,11 @@
 //! profiles         n                      -> JSON run profile; none if not executed here
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
+//! log_index        tag ‖ n                -> places u8: bit 4 address, bits 0..3 topics
 //!
 //! account     address ‖ nonce u64be ‖ balance number [‖ code size u32be ‖ code hash]
 //! slot value  value number ‖ slot number
+//! tag         first 8 bytes of BLAKE3(address or topic); zero for any log
 //! ```
 //! A storage key is the key of the slot in the commitment's tree with its zone byte moved behind `H`,
 //! so one account is one range and the tree can be built by one scan. The file `tree.ckpt` beside the
@@ -51,16 +60,54 @@
 //! leads to the head's root, and is made again when it does not. Address and slot are stored
 //! beside their hashes, so the state can be listed.
 //!
+//! The schema of this layout is 2. Schema 1 had no `log_index` and no `meta.oldest`: opening such a
+//! directory adds the index and says so in the log. Any other schema is refused, unchanged.
+//!
 //! # Invariants
-//! - A block is stored whole or not at all, and the head moves only after the disk has it.
+//! - A block is stored whole or not at all, and the head moves only after the disk has it. What is
+//!   written but not acknowledged is not served.
 //! - The flat state is the truth and its root is the head's `stateRoot`; the tree in memory is derived.
-//! - A reader pinned at a height answers the same for ever, also while later blocks are committed.
+//! - A reader pinned at a height answers the same for ever, also while later blocks are committed,
+//!   until the height is dropped: then it says so, and nothing else.
+//! - The cache holds values of the head alone, and only values that are durable.
+//! - The oldest heights are on disk before anything below them is dropped, and never move down.
 //! - After a failed write nothing more is written until the directory is opened again.
 //! - Empty accounts (EIP-161) and zero slots are not stored.
 //!
+//! # What a crash, a full disk or a damaged file does
+//! | what happens | what the store does |
+//! |---|---|
+//! | `kill -9`, power loss | opens at the last block whose commit returned, or at the one that was being committed |
+//! | a write or sync fails, the disk is full | that commit fails, every later one is refused ([`StoreError::Poisoned`]), reading goes on |
+//! | a byte of a table, blob or manifest file is changed or missing | opening, the read that meets it, or [`Maintenance::check`] names the file; never a wrong value |
+//! | a byte inside the log is changed | opening is refused; but a wrong length near its end, or a log that ends too early, cannot be told from a write that was interrupted: the store opens at an earlier block. The node knows from its consensus log which blocks were decided, and does not sign before it has them again |
+//!
+//! `tests/store/crash.rs` does all of this. The long run kills 200 times and has `strace` fail the
+//! system's writes and syncs one after the other:
+//! ```console
+//! $ WEFT_STORE_KILLS=200 WEFT_STORE_STRACE=1 cargo test --release --workspace --test store -- crash
+//! ```
+//!
+//! # What it costs
+//! Two cores of a virtual machine, otherwise idle; minimum and median of 15 blocks, minimum of three
+//! runs of 100,000 reads:
+//! ```text
+//! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --depth 100000
+//! block of 20,000 changed keys of 1,000,000    root on two cores   44 ms    72 ms
+//!                                              batch               72 ms   124 ms
+//!                                              sync                 1 ms     2 ms
+//! read of an account of 1,000,000              cache                0.26 us
+//!                                              database             3.1 us
+//!                                              database, absent     0.6 us
+//!                                              ahead, per account   3.3 us
+//! read of the past                             1 block deep        14.7 us
+//!                                              1,000 deep          16.4 us
+//!                                              100,000 deep        17.2 us
+//! ```
+//!
 //! # It is not
 //! The consensus log: votes and undecided proposals are kept elsewhere, so that compaction of the
-//! state never delays a vote. It does not execute, and it does not prune: every height stays readable.
+//! state never delays a vote. It does not execute.
 //!
 //! ```
 //! use weft_commitment::Tree;
@@ -84,6 +131,7 @@
 //! ```
 
 mod cache;
+mod check;
 mod columns;
 mod commit;
 mod database;
@@ -93,11 +141,13 @@ mod layout;
 mod leaves;
 mod lists;
 mod logs;
+mod maintenance;
 mod open;
 mod options;
 mod prefetch;
 mod rebuild;
 mod retention;
+mod snapshot;
 mod store;
 mod sync;
 mod trees;
@@ -105,12 +155,19 @@ mod upgrade;
 mod view;
 
 pub use cache::CacheStats;
+pub use check::CheckReport;
 pub use commit::{BlockCommit, GenesisState};
 pub use error::StoreError;
 pub use faults::Faults;
 pub use logs::LogQuery;
+pub use maintenance::{
+    ColumnStats, DatabaseStats, DirectoryVersion, Maintenance, directory_version,
+};
 pub use options::{StoreOptions, default_read_threads};
 pub use retention::{HISTORY_BLOCKS_MIN, Keep, Kept, Oldest, Retention};
+pub use snapshot::{
+    SnapshotFile, SnapshotManifest, read_manifest, restore_snapshot, verify_snapshot,
+};
 pub use store::{Head, Store, StoredBlock};
 pub use sync::{Anchor, Export, Import, ListedBlock};
 pub use trees::PROOF_BLOCKS;

@@ -6,7 +6,7 @@ use crate::layout::{self, HeadRecord};
 use crate::retention::{Horizon, Oldest};
 use crate::{GenesisState, StoreError, StoreOptions, upgrade};
 use alloy_primitives::B256;
-use rocksdb::{DB, Options};
+use rocksdb::{DB, InfoLogger, LogLevel, Options};
 use std::path::Path;
 
 /// Opens or creates the database; returns it with its head.
@@ -156,14 +156,61 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn check_genesis(database: &Database, genesis: GenesisState<'_>) -> Result<(), StoreError> {
-    let expected = genesis.block.hash();
-    let found = database
-        .get_as(Column::Meta, layout::META_GENESIS, |bytes| {
-            layout::decode_number(Column::Meta, bytes).map(B256::new)
-        })?
-        .ok_or_else(|| StoreError::value(Column::Meta, "no genesis"))?;
+    let (expected, found) = (genesis.block.hash(), stored_genesis(database)?);
     if found != expected {
         return Err(StoreError::WrongGenesis { expected, found });
     }
     Ok(())
+}
+
+/// Hash of the genesis block that the database belongs to.
+pub(crate) fn stored_genesis(database: &Database) -> Result<B256, StoreError> {
+    database
+        .get_as(Column::Meta, layout::META_GENESIS, |bytes| {
+            layout::decode_number(Column::Meta, bytes).map(B256::new)
+        })?
+        .ok_or_else(|| StoreError::value(Column::Meta, "no genesis"))
+}
+
+/// What a directory says about itself.
+pub(crate) struct Facts {
+    pub(crate) schema: u32,
+    pub(crate) genesis: B256,
+    pub(crate) head: HeadRecord,
+    /// Borsh of the head's certificate; empty at genesis.
+    pub(crate) certificate: Vec<u8>,
+}
+
+/// Reads what a directory says about itself, without locking or changing anything; `None` when
+/// nothing was ever committed.
+pub(crate) fn read_facts(path: &Path) -> Result<Option<Facts>, StoreError> {
+    let mut options = Options::default();
+    leave_no_log(&mut options);
+    // As the database was written: RocksDB 11.8 follows a null pointer when a directory whose logs
+    // are tracked is opened for reading without it.
+    options.set_track_and_verify_wals_in_manifest(true);
+    let names = [Column::Meta.name(), Column::Certificates.name()];
+    let rocks = DB::open_cf_for_read_only(&options, path, names, false)
+        .map_err(|e| StoreError::database("open", &e))?;
+    let get = |column: Column, key: &[u8]| {
+        let handle = rocks.cf_handle(column.name()).expect("opened with this name");
+        rocks.get_cf(handle, key).map_err(|e| StoreError::database("read", &e))
+    };
+    let [schema, genesis, head] = [layout::META_SCHEMA, layout::META_GENESIS, layout::META_HEAD]
+        .map(|key| get(Column::Meta, key));
+    let (Some(schema), Some(genesis), Some(head)) = (schema?, genesis?, head?) else {
+        return Ok(None);
+    };
+    let head = layout::decode_head(&head)?;
+    Ok(Some(Facts {
+        schema: u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?),
+        genesis: B256::new(layout::decode_number(Column::Meta, &genesis)?),
+        certificate: get(Column::Certificates, &head.height.to_be_bytes())?.unwrap_or_default(),
+        head,
+    }))
+}
+
+/// RocksDB writes its log into the directory otherwise, also when it only reads.
+pub(crate) fn leave_no_log(options: &mut Options) {
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
 }

@@ -2,19 +2,22 @@
 
 mod blocks;
 
+pub(crate) use blocks::block as stored_block;
+
 use crate::cache::{CacheStats, StateCache};
 use crate::columns::Column;
 use crate::commit::{BlockCommit, GenesisState};
 use crate::database::Database;
 use crate::prefetch::Readers;
 use crate::retention::{Kept, Oldest, Retention};
+use crate::snapshot::{self, SnapshotManifest};
 use crate::trees::{PROOF_BLOCKS, Trees};
 use crate::view::{Source, StateView};
 use crate::{StoreError, StoreOptions, open, rebuild, trees};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use weft_commitment::Tree;
 use weft_types::{SealedBlock, StateReader};
@@ -170,6 +173,16 @@ impl Store {
         Ok(head)
     }
 
+    /// Waits until everything that was committed is on the disk. Needed only without
+    /// [`StoreOptions::sync`].
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the disk fails; every later commit is refused then.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let _writer = self.writer.lock();
+        self.source.database.sync()
+    }
+
     /// The state after the block at `height`.
     ///
     /// # Errors
@@ -223,6 +236,16 @@ impl Store {
     /// [`StoreError::Database`] when the disk fails.
     pub fn compact(&self) -> Result<(), StoreError> {
         self.source.database.compact(&Column::ALL)
+    }
+
+    /// Copies the database as it is now into a new folder below `parent`, which
+    /// [`crate::verify_snapshot`] and [`crate::restore_snapshot`] understand. Blocks are committed
+    /// meanwhile. Returns the folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Snapshot`] naming the file that cannot be written.
+    pub fn snapshot(&self, parent: &Path) -> Result<(PathBuf, SnapshotManifest), StoreError> {
+        snapshot::create(&self.source.database, parent)
     }
 
     /// Lowest heights that can still be read.

@@ -8,6 +8,7 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Bytes, hex};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weft_store::Kept;
 use weft_types::{AccessRecord, RunProfile};
 
 /// Worker counts for which the record says how fast the block could have been.
@@ -147,6 +148,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
             })
         })
         .collect();
+    let oldest = backend.store.oldest();
     Ok(json!({
         "chainId": backend.params.chain_id,
         "genesisHash": genesis.hash_slow(),
@@ -154,6 +156,13 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "finality": "instant: latest, safe and finalized are the same block; blocks are never removed",
         "stateCommitment": "blake3",
         "devnet": config.devnet,
+        "oldest": {
+            "state": oldest.of(Kept::History),
+            "receipts": oldest.of(Kept::Receipts),
+            "logs": oldest.of(Kept::Logs),
+            "accessLists": oldest.of(Kept::AccessLists),
+            "records": oldest.of(Kept::Records),
+        },
         "params": backend.params,
         "validators": validators,
         "limits": {

@@ -98,6 +98,9 @@ async fn receipts_logs_lists_and_records_are_dropped_on_their_own() {
         let found = world.ok("eth_getTransactionByHash", json!([hashes[height as usize]])).await;
         assert_eq!(found["blockNumber"], block["number"]);
     }
+    let oldest = world.ok("weft_chainInfo", json!([])).await["oldest"].clone();
+    let expected = json!({ "state": 7, "receipts": 5, "logs": 6, "accessLists": 8, "records": 9 });
+    assert_eq!(oldest, expected);
     let logs = json!([{ "fromBlock": "0x6", "address": logger(), "topics": [B256::with_last_byte(0x42)] }]);
     assert_eq!(world.ok("eth_getLogs", logs).await.as_array().unwrap().len(), 7);
 }

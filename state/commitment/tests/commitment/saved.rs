@@ -29,7 +29,7 @@ proptest! {
         let read = Tree::load(&bytes).expect("what was saved");
         prop_assert_eq!((read.height, read.tree.root()), (7, tree.root()));
         prop_assert_eq!(read.tree.leaves(), tree.leaves());
-        let bare = tree.clone().with_source(model.source()).trim(0);
+        let bare = tree.with_source(model.source()).trim(0);
         prop_assert_eq!(saved(&bare), bytes, "what is in memory makes no difference");
         let mut tree = read.tree.with_source(model.source());
         for steps in &later {

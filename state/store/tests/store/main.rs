@@ -6,6 +6,7 @@ mod concurrent;
 mod crash;
 mod damage;
 mod lists;
+mod maintenance;
 mod model;
 mod refuse;
 mod sync;

@@ -1,0 +1,283 @@
+//! Looking at everything that is stored: does it belong together?
+
+use crate::columns::Column;
+use crate::database::Database;
+use crate::layout::{self, HeadRecord};
+use crate::retention::Kept;
+use crate::{StoreError, logs, rebuild, store};
+use alloy_consensus::proofs::calculate_receipt_root;
+use alloy_primitives::{B256, keccak256};
+use serde::Serialize;
+use weft_types::block::transactions_root;
+use weft_types::{AccessRecord, CommitCertificate, Receipt, RunProfile, SealedBlock, TxIndex};
+
+/// Findings after which looking on tells nothing new.
+const FINDINGS_MAX: usize = 100;
+
+/// What [`crate::Maintenance::check`] has looked at, and what it found wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// Height of the head.
+    pub height: u64,
+    /// Hash of the head.
+    pub hash: B256,
+    /// State root of the head, as its header says.
+    pub state_root: B256,
+    /// Blocks whose parts, links and index entries were compared.
+    pub blocks: u64,
+    /// Transactions in them.
+    pub transactions: u64,
+    /// Entries of the histories.
+    pub history_entries: u64,
+    /// Entries of the index of logs.
+    pub log_entries: u64,
+    /// What does not fit, one sentence each; empty when everything does.
+    pub findings: Vec<String>,
+}
+
+struct Checker<'a> {
+    database: &'a Database,
+    head: HeadRecord,
+    report: CheckReport,
+}
+
+/// Looks at everything. Fails only when the disk does.
+pub(crate) fn check(database: &Database) -> Result<CheckReport, StoreError> {
+    let head = database
+        .get_as(Column::Meta, layout::META_HEAD, layout::decode_head)?
+        .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
+    let report = CheckReport {
+        height: head.height,
+        hash: head.hash,
+        state_root: head.state_root,
+        ..CheckReport::default()
+    };
+    let mut checker = Checker { database, head, report };
+    checker.blocks()?;
+    checker.counts()?;
+    checker.histories()?;
+    let root = rebuild::verified_tree(database, 0).map(|_| ());
+    checker.note("", root)?;
+    Ok(checker.report)
+}
+
+impl Checker<'_> {
+    fn find(&mut self, what: String) {
+        if self.report.findings.len() < FINDINGS_MAX {
+            self.report.findings.push(what);
+        }
+    }
+
+    /// Damage is a finding, everything else ends the check.
+    fn note(&mut self, place: &str, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        match result {
+            Err(StoreError::Damaged { what }) => {
+                self.find(format!("{place}{what}"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn blocks(&mut self) -> Result<(), StoreError> {
+        let mut parent = B256::ZERO;
+        for height in 0..=self.head.height {
+            let result = self.block(height, &mut parent);
+            self.note(&format!("block {height}: "), result)?;
+            self.report.blocks += 1;
+        }
+        if parent != self.head.hash {
+            self.find(format!("meta: head is {}, block is {parent}", self.head.hash));
+        }
+        Ok(())
+    }
+
+    /// One block with all that lies under its height. `parent` is the hash of the one before, then
+    /// its own.
+    fn block(&mut self, height: u64, parent: &mut B256) -> Result<(), StoreError> {
+        let database = self.database;
+        let key = height.to_be_bytes();
+        let expected = std::mem::take(parent);
+        let hash = database.get_as(Column::Headers, &key, layout::decode_header_hash)?;
+        *parent = hash.ok_or_else(|| StoreError::value(Column::Headers, "none"))?;
+        let stored = store::stored_block(database, height)?
+            .ok_or_else(|| StoreError::value(Column::Headers, "none"))?;
+        let block = &stored.block;
+        same(Column::Headers, "hash", &block.hash(), parent)?;
+        let header = block.header();
+        same(Column::Headers, "number", &header.number, &height)?;
+        if height > 0 {
+            same(Column::Headers, "parent", &header.parent_hash, &expected)?;
+        }
+        let root = transactions_root(block.transactions());
+        same(Column::Bodies, "transactions root", &root, &header.transactions_root)?;
+        self.indices(block)?;
+        if height > 0 {
+            let certificate: CommitCertificate = self.borsh(Column::Certificates, height)?;
+            same(Column::Certificates, "block", &certificate.block, parent)?;
+            same(Column::Certificates, "height", &certificate.height.0, &height)?;
+        }
+        self.report.transactions += block.transactions().len() as u64;
+        self.kept(block)
+    }
+
+    fn indices(&self, block: &SealedBlock) -> Result<(), StoreError> {
+        let (height, hash) = (block.height().0, block.hash());
+        let column = Column::BlockNumbers;
+        let number = self.database.get_as(column, hash.as_slice(), |bytes| {
+            layout::decode_number(column, bytes).map(u64::from_be_bytes)
+        })?;
+        same(column, "height", &number, &Some(height))?;
+        for (transaction, index) in block.transactions().iter().zip(0u32..) {
+            let hash = transaction.tx_hash();
+            let column = Column::Transactions;
+            let found = self.database.get_as(column, hash.as_slice(), layout::decode_location)?;
+            if found != Some((height, TxIndex(index))) {
+                let reason = format!("{hash}: expected {height}/{index}, found {found:?}");
+                return Err(StoreError::value(column, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies beside the block, as far as it is kept.
+    fn kept(&self, block: &SealedBlock) -> Result<(), StoreError> {
+        let (height, header) = (block.height().0, block.header());
+        let count = block.transactions().len();
+        let has = |kept: Kept| self.database.horizon().require(kept, height).is_ok();
+        let key = height.to_be_bytes();
+        if has(Kept::Receipts) {
+            let column = Column::Receipts;
+            let receipts = self.database.get_as(column, &key, layout::decode_receipts)?;
+            let receipts: Vec<Receipt> =
+                receipts.ok_or_else(|| StoreError::value(column, "none"))?;
+            same(column, "count", &receipts.len(), &count)?;
+            // Genesis says nothing about receipts in some chains.
+            if height > 0 {
+                let root = calculate_receipt_root(&receipts);
+                same(column, "root", &root, &header.receipts_root)?;
+            }
+            if has(Kept::Logs) {
+                self.logs(height, &receipts)?;
+            }
+        }
+        if has(Kept::AccessLists)
+            && let Some(list) = self.database.get(Column::AccessLists, &key)?
+            && let Some(expected) = header.block_access_list_hash
+        {
+            same(Column::AccessLists, "hash", &keccak256(&list), &expected)?;
+        }
+        if has(Kept::Records) {
+            let record: AccessRecord = self.borsh(Column::AccessRecords, height)?;
+            same(Column::AccessRecords, "count", &record.transactions.len(), &count)?;
+            let column = Column::Profiles;
+            self.database.get_as(column, &key, |bytes| {
+                serde_json::from_slice::<RunProfile>(bytes)
+                    .map_err(|e| StoreError::value(column, e))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn logs(&self, height: u64, receipts: &[Receipt]) -> Result<(), StoreError> {
+        for (tag, places) in logs::entries(receipts) {
+            let found = self.database.get(Column::LogIndex, &logs::key(&tag, height))?;
+            same(Column::LogIndex, "places", &found.as_deref(), &Some(&[places][..]))?;
+        }
+        Ok(())
+    }
+
+    fn borsh<T: borsh::BorshDeserialize>(
+        &self,
+        column: Column,
+        height: u64,
+    ) -> Result<T, StoreError> {
+        let value = self.database.get_as(column, &height.to_be_bytes(), |bytes| {
+            borsh::from_slice(bytes).map_err(|e| StoreError::value(column, e))
+        })?;
+        value.ok_or_else(|| StoreError::value(column, "none"))
+    }
+
+    /// Indices have no entry for what is not there, and nothing lies above the head.
+    fn counts(&mut self) -> Result<(), StoreError> {
+        let head = self.head.height;
+        let above = |column: Column, key: &[u8]| -> Result<(), StoreError> {
+            let height = layout::height_at_end(column, key)?;
+            if height > head {
+                let reason = format!("an entry of block {height} above the head at {head}");
+                return Err(StoreError::value(column, reason));
+            }
+            Ok(())
+        };
+        let columns = [Column::BlockNumbers, Column::Transactions, Column::LogIndex];
+        let by_height = [
+            Column::Headers,
+            Column::Bodies,
+            Column::Certificates,
+            Column::Receipts,
+            Column::AccessLists,
+            Column::AccessRecords,
+            Column::Profiles,
+        ];
+        for column in columns.into_iter().chain(by_height) {
+            let mut entries = 0u64;
+            let result = self.database.scan_all(column, |key, _| {
+                entries += 1;
+                if column == Column::LogIndex || by_height.contains(&column) {
+                    above(column, key)?;
+                }
+                Ok(())
+            });
+            self.note("", result)?;
+            let expected = match column {
+                Column::BlockNumbers => self.report.blocks,
+                Column::Transactions => self.report.transactions,
+                Column::LogIndex => {
+                    self.report.log_entries = entries;
+                    continue;
+                }
+                _ => continue,
+            };
+            if entries != expected {
+                self.find(format!(
+                    "{}: expected {expected} entries, found {entries}",
+                    column.name()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn histories(&mut self) -> Result<(), StoreError> {
+        for column in [Column::AccountHistory, Column::StorageHistory] {
+            let (head, mut entries) = (self.head.height, 0u64);
+            let result = self.database.scan_all(column, |key, value| {
+                entries += 1;
+                let height = layout::height_at_end(column, key)?;
+                if height == 0 || height > head {
+                    let reason = format!("an entry of block {height}, the head is {head}");
+                    return Err(StoreError::value(column, reason));
+                }
+                match column {
+                    Column::AccountHistory => layout::decode_account(column, value).map(|_| ()),
+                    _ => layout::decode_slot(column, value).map(|_| ()),
+                }
+            });
+            self.note("", result)?;
+            self.report.history_entries += entries;
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    column: Column,
+    what: &str,
+    found: &T,
+    expected: &T,
+) -> Result<(), StoreError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(StoreError::value(column, format!("{what}: expected {expected:?}, found {found:?}")))
+}
