@@ -41,6 +41,5 @@ pub mod loads;
 pub mod plain;
 pub mod replay;
 pub mod schedule;
-pub mod trie_root;
 
 pub use load::Load;

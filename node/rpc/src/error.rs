@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use weft_evm::CallError;
 use weft_pool::PoolError;
-use weft_store::StoreError;
+use weft_store::{CommitmentError, StoreError};
 use weft_types::{StateError, TransactionError};
 
 /// The server cannot start.
@@ -141,6 +141,20 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::UnknownHeight { .. } => Self::UnknownBlock,
             StoreError::Pruned { what, height, oldest } => Self::Pruned { what, height, oldest },
+            error @ (StoreError::NoProof { .. } | StoreError::NoList { .. }) => {
+                Self::Refused { reason: error.to_string() }
+            }
+            StoreError::Tree(error) => error.into(),
+            StoreError::State(error) => error.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<CommitmentError> for Failure {
+    fn from(error: CommitmentError) -> Self {
+        match error {
+            CommitmentError::Source(error) => error.into(),
             other => Self::internal(other),
         }
     }

@@ -18,6 +18,7 @@ mod fees;
 pub(crate) mod filters;
 mod logs;
 mod overrides;
+mod proof;
 mod record;
 mod refused;
 mod send;
@@ -42,6 +43,7 @@ pub(crate) fn all(context: Context) -> Module {
     fees::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
+    proof::register(&mut module);
     record::register(&mut module);
     refused::register(&mut module);
     send::register(&mut module);

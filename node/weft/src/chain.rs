@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use weft_commitment::Tree;
+use weft_commitment::{CommitmentError, Tree};
 use weft_evm::{Executed, ExecutionError, Executor, Skipped};
 use weft_pool::Pool;
 use weft_store::{BlockCommit, Head, Store, StoreError};
@@ -139,7 +139,7 @@ impl Chain {
             .map_err(prepare_error)?;
         self.drop_invalid(&executed.skipped);
         let started = Instant::now();
-        let tree = head.tree.apply(&executed.diff);
+        let tree = head.tree.try_apply(&executed.diff).map_err(unreadable)?;
         executed.profile.root_us = micros(started);
         let block = executed.seal(environment, tree.root());
         let body = BlockBody {
@@ -225,8 +225,8 @@ impl Chain {
         let verify = || self.executor.verify(header, transactions, list, &head.state, &self.params);
         let apply = |diff: &StateDiff| {
             let started = Instant::now();
-            let tree = head.tree.apply(diff);
-            (tree, micros(started))
+            let tree = head.tree.try_apply(diff).map_err(unreadable)?;
+            Ok::<_, PrepareError>((tree, micros(started)))
         };
         // The list says what will change before anything is executed: a large block has its root computed meanwhile.
         let (executed, foreseen) =
@@ -235,14 +235,14 @@ impl Chain {
                 Some(list) => rayon::join(verify, || {
                     let count = transactions.len();
                     let diff = self.executor.foresee(header, count, list, &head.state).ok()?;
-                    let applied = apply(&diff);
+                    let applied = apply(&diff).ok()?;
                     Some((diff, applied))
                 }),
             };
         let mut executed = executed.map_err(prepare_error)?;
         let (tree, root_us) = match foreseen {
             Some((diff, applied)) if diff == executed.diff => applied,
-            _ => apply(&executed.diff),
+            _ => apply(&executed.diff)?,
         };
         executed.profile.root_us = root_us;
         Ok((executed, tree))
@@ -370,6 +370,11 @@ fn header_rlp(header: &Header) -> Vec<u8> {
 
 fn invalid(error: impl std::fmt::Display) -> PrepareError {
     PrepareError::Invalid { reason: error.to_string() }
+}
+
+/// The tree needs what it does not hold, and the flat state does not give it.
+fn unreadable(error: CommitmentError) -> PrepareError {
+    PrepareError::Operational { reason: error.to_string() }
 }
 
 fn prepare_error(error: ExecutionError) -> PrepareError {

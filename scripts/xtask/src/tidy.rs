@@ -14,7 +14,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("types", &[]),
     ("executor/stm", &[]),
     ("executor/evm", &["weft-types", "weft-stm"]),
-    ("executor/replay", &["weft-types", "weft-evm"]),
+    ("executor/replay", &["weft-types", "weft-evm", "weft-commitment"]),
     ("state/commitment", &["weft-types"]),
     ("state/store", &["weft-types", "weft-commitment"]),
     ("p2p", &["weft-types"]),

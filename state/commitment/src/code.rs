@@ -4,7 +4,7 @@ use crate::TreeKey;
 use alloy_primitives::B256;
 
 /// Length of an EIP-7702 designator in bytes: `ef0100` and an address.
-const DELEGATION_LEN: usize = 23;
+pub(crate) const DELEGATION_LEN: usize = 23;
 const DELEGATION_PREFIX: [u8; 3] = [0xef, 0x01, 0x00];
 
 const CHUNK_LEN: usize = 31;

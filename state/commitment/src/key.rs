@@ -1,6 +1,8 @@
 //! Keys of the tree (EIP-8297).
 
+use crate::hash::pack_bits;
 use alloy_primitives::{Address, B256, U256};
+use std::cmp::Ordering;
 
 /// Slots below this number lie in the account's header zone.
 pub const HEADER_SLOTS: u64 = 64;
@@ -9,10 +11,10 @@ const ZONE_HEADER: u8 = 0x00;
 const ZONE_CODE: u8 = 0x01;
 const ZONE_STORAGE: u8 = 0xff;
 
-const SUB_BASIC: u8 = 0;
-const SUB_CODE_HASH: u8 = 1;
-const SUB_DELEGATION: u8 = 2;
-const SUB_SLOTS: u8 = 64;
+pub(crate) const SUB_BASIC: u8 = 0;
+pub(crate) const SUB_CODE_HASH: u8 = 1;
+pub(crate) const SUB_DELEGATION: u8 = 2;
+pub(crate) const SUB_SLOTS: u8 = 64;
 
 /// A key of the tree: 34 bytes in the header and code zones, 66 bytes in the storage zone.
 ///
@@ -93,9 +95,28 @@ impl TreeKey {
         }
     }
 
+    /// Whether both keys lie in one range of the flat state: the same zone and, in the storage zone,
+    /// the same account.
+    pub(crate) fn is_scanned_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Long(a), Self::Long(b)) => a[..33] == b[..33],
+            (Self::Short(a), Self::Short(b)) => a[0] == b[0],
+            _ => false,
+        }
+    }
+
     /// The bit at this place; place 0 is the highest bit of the first byte.
     pub(crate) const fn bit(&self, place: u16) -> bool {
         (self.as_slice()[place as usize / 8] >> (7 - place % 8)) & 1 == 1
+    }
+
+    /// Compares the `bits` bits from `start` on with packed bits: the first one highest, padded with
+    /// zeros. The key must be long enough.
+    pub(crate) fn compare_bits(&self, start: u16, bits: u16, packed: &[u8]) -> Ordering {
+        let key = self.as_slice();
+        let mut found = [0u8; 66];
+        let used = if bits == 0 { 0 } else { pack_bits(key, start, start + bits, &mut found) };
+        found[..used].cmp(packed)
     }
 
     /// Number of leading bits that both keys share. The keys must differ.

@@ -1,7 +1,9 @@
 //! The leaves of accounts and slots, and the leaves that a block changes.
 
+use crate::code::DELEGATION_LEN;
+use crate::key::{SUB_BASIC, SUB_CODE_HASH, SUB_DELEGATION, SUB_SLOTS};
 use crate::{AccountKey, TreeKey, code_leaves, is_delegation};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use weft_types::{Account, AccountDiff, StateDiff};
@@ -40,6 +42,70 @@ fn basic_value(account: &Account) -> B256 {
     value[8..16].copy_from_slice(&account.nonce.to_be_bytes());
     value[16..].copy_from_slice(&balance.to_be_bytes());
     B256::from(value)
+}
+
+/// The leaves of one account, one by one, until they are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountLeaves {
+    basic: Option<B256>,
+    code_hash: Option<B256>,
+    delegation: Option<B256>,
+}
+
+impl AccountLeaves {
+    /// Last byte of the key of slot 0; those of the account's own leaves are lower.
+    pub const SLOTS: u8 = SUB_SLOTS;
+
+    /// Takes the leaf whose key ends with `sub`; other leaves than the account's own are passed over.
+    pub const fn set(&mut self, sub: u8, value: B256) {
+        match sub {
+            SUB_BASIC => self.basic = Some(value),
+            SUB_CODE_HASH => self.code_hash = Some(value),
+            SUB_DELEGATION => self.delegation = Some(value),
+            _ => {}
+        }
+    }
+
+    /// The account, and its EIP-7702 designator if it has one; `None` when leaves are missing, too
+    /// many, or of an unknown version.
+    #[must_use]
+    pub fn account(&self) -> Option<(Account, Option<Bytes>)> {
+        let mut account = read_basic(&self.basic?)?;
+        match (self.code_hash, self.delegation) {
+            (Some(hash), None) => {
+                account.code_hash = hash;
+                Some((account, None))
+            }
+            (None, Some(delegation)) => {
+                let (code, zeros) = delegation.split_at(DELEGATION_LEN);
+                if !is_delegation(code) || zeros.iter().any(|byte| *byte != 0) {
+                    return None;
+                }
+                account.code_hash = keccak256(code);
+                Some((account, Some(Bytes::copy_from_slice(code))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there is no leaf at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.basic.is_none() && self.code_hash.is_none() && self.delegation.is_none()
+    }
+}
+
+/// The account of a basic leaf, without its code hash; `None` when the version is another.
+fn read_basic(value: &B256) -> Option<Account> {
+    let (version, rest) = value.split_first_chunk::<4>()?;
+    let (code_size, rest) = rest.split_first_chunk::<4>()?;
+    let (nonce, balance) = rest.split_first_chunk::<8>()?;
+    (*version == [0; 4]).then(|| Account {
+        code_size: u32::from_be_bytes(*code_size),
+        nonce: u64::from_be_bytes(*nonce),
+        balance: U256::from_be_slice(balance),
+        ..Account::default()
+    })
 }
 
 /// Value of the delegation leaf: the 23 bytes of an EIP-7702 designator and nine zeros.

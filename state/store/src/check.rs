@@ -56,7 +56,7 @@ pub(crate) fn check(database: &Database) -> Result<CheckReport, StoreError> {
     checker.blocks()?;
     checker.counts()?;
     checker.histories()?;
-    let root = rebuild::verified_tree(database).map(|_| ());
+    let root = rebuild::verified_tree(database, 0).map(|_| ());
     checker.note("", root)?;
     Ok(checker.report)
 }

@@ -38,10 +38,11 @@ pub(crate) enum Column {
     BlockNumbers,
     Transactions,
     LogIndex,
+    CodeStems,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Accounts,
         Self::Storage,
@@ -58,6 +59,7 @@ impl Column {
         Self::BlockNumbers,
         Self::Transactions,
         Self::LogIndex,
+        Self::CodeStems,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -78,6 +80,7 @@ impl Column {
             Self::BlockNumbers => "block_numbers",
             Self::Transactions => "transactions",
             Self::LogIndex => "log_index",
+            Self::CodeStems => "code_stems",
         }
     }
 
@@ -101,7 +104,7 @@ impl Column {
 
     /// Keys and values are hashes and numbers, which do not compress.
     const fn is_index(self) -> bool {
-        matches!(self, Self::BlockNumbers | Self::Transactions)
+        matches!(self, Self::BlockNumbers | Self::Transactions | Self::CodeStems)
     }
 
     /// What decides when entries, whose keys end with a height, are dropped.

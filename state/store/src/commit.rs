@@ -1,10 +1,12 @@
 //! One block becomes durable: what must hold before, and the batch that is written.
 
-use crate::StoreError;
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
+use crate::leaves::code_stems;
 use crate::logs;
+use crate::retention::{Kept, Oldest};
+use crate::{Anchor, StoreError};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -46,8 +48,9 @@ pub struct GenesisState<'a> {
 }
 
 impl BlockCommit {
-    /// Refuses a commit whose parts do not belong together.
-    pub(crate) fn validate(&self) -> Result<(), StoreError> {
+    /// Refuses a commit whose parts do not belong together. A block that was not `executed` here has no
+    /// access record.
+    pub(crate) fn validate(&self, executed: bool) -> Result<(), StoreError> {
         let height = self.block.height();
         let inconsistent =
             |reason: String| Err(StoreError::Inconsistent { height: height.0, reason });
@@ -58,7 +61,7 @@ impl BlockCommit {
             ("access record entries", self.access_record.transactions.len()),
         ];
         for (what, found) in counts {
-            if found != transactions {
+            if found != transactions && (executed || what != "access record entries") {
                 return inconsistent(format!("{transactions} transactions, {found} {what}"));
             }
         }
@@ -79,7 +82,11 @@ impl BlockCommit {
     }
 
     /// The batch of this block.
-    pub(crate) fn batch(&self, database: &Database) -> Result<WriteBatch, StoreError> {
+    pub(crate) fn batch(
+        &self,
+        database: &Database,
+        executed: bool,
+    ) -> Result<WriteBatch, StoreError> {
         let height = self.block.height().0;
         let key = height.to_be_bytes();
         let mut batch = Batch::new(database);
@@ -89,7 +96,9 @@ impl BlockCommit {
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
         }
-        batch.put(Column::AccessRecords, key, encode_borsh(&self.access_record));
+        if executed {
+            batch.put(Column::AccessRecords, key, encode_borsh(&self.access_record));
+        }
         if let Some(profile) = &self.profile {
             let json = serde_json::to_vec(profile).map_err(|e| StoreError::Inconsistent {
                 height,
@@ -125,6 +134,37 @@ impl GenesisState<'_> {
         batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
         batch.finish()
     }
+}
+
+/// The batch that makes a database with an imported state one of this chain, with `anchor` as its
+/// head. Of the blocks before it there are only headers, and of those only the last ones.
+pub(crate) fn import_batch(
+    database: &Database,
+    genesis: GenesisState<'_>,
+    anchor: &Anchor,
+) -> WriteBatch {
+    let mut batch = Batch::new(database);
+    batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
+    batch.put(Column::Meta, layout::META_GENESIS, genesis.block.hash());
+    batch.block(genesis.block, &[], &[]);
+    for header in &anchor.ancestors {
+        let (key, hash) = (header.number.to_be_bytes(), header.hash_slow());
+        batch.put(Column::Headers, key, layout::encode_header(&hash, header));
+        batch.put(Column::BlockNumbers, hash, key);
+    }
+    let height = anchor.block.height().0;
+    if height > 0 {
+        batch.block(&anchor.block, &anchor.senders, &anchor.receipts);
+    }
+    if let Some(certificate) = &anchor.certificate {
+        batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
+    }
+    let mut oldest = Oldest::default();
+    for kept in Kept::ALL {
+        oldest.set(kept, height);
+    }
+    batch.put(Column::Meta, layout::META_OLDEST, encode_borsh(&oldest));
+    batch.finish()
 }
 
 /// Checks what [`StateDiff`] promises and what both the flat state and the tree rely on.
@@ -227,6 +267,7 @@ impl<'a> Batch<'a> {
         for hash in introduced(diff) {
             let code = diff.code(&hash).expect("validated before");
             self.put(Column::Code, hash, code);
+            self.code_stems(&hash, code, height.unwrap_or_default());
         }
     }
 
@@ -246,6 +287,16 @@ impl<'a> Batch<'a> {
         for (key, change) in changes {
             let value = change.before.as_deref().unwrap_or_default();
             self.put(history, layout::history_key(key, height), value);
+        }
+    }
+
+    /// Where the chunks of a code lie in the tree. What an earlier block introduced stays its own.
+    fn code_stems(&mut self, hash: &B256, code: &[u8], height: u64) {
+        for (stem, group) in code_stems(hash, code) {
+            let known = self.database.get(Column::CodeStems, stem.as_slice());
+            if !matches!(known, Ok(Some(_))) {
+                self.put(Column::CodeStems, stem, layout::encode_code_stem(&group, height));
+            }
         }
     }
 

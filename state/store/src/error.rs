@@ -3,6 +3,8 @@
 use crate::columns::Column;
 use alloy_primitives::B256;
 use std::path::PathBuf;
+use weft_commitment::CommitmentError;
+use weft_commitment::sync::SyncError;
 use weft_types::StateError;
 
 /// Why the store refused or failed.
@@ -104,6 +106,35 @@ pub enum StoreError {
         /// What does not fit.
         reason: String,
     },
+    /// The state is too old to be proven.
+    #[error(
+        "no proof window at height {height}: states can be proven from height {oldest} to {head}"
+    )]
+    NoProof {
+        /// Height asked for.
+        height: u64,
+        /// Oldest height whose state can be proven.
+        oldest: u64,
+        /// Height of the head.
+        head: u64,
+    },
+    /// The block access list of a block is needed and is not there or of no use.
+    #[error("block access list of block {height} is of no use: {reason}")]
+    NoList {
+        /// Height of the block.
+        height: u64,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The tree and the flat state do not go together, or a state was not read.
+    #[error(transparent)]
+    Tree(#[from] CommitmentError),
+    /// A piece of a state that is being imported is refused.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A state was not read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The disk or RocksDB failed.
     #[error("{operation} failed: {reason}")]
     Database {

@@ -5,19 +5,22 @@ use crate::{Oldest, StoreError, StoredBlock};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
 use borsh::{BorshDeserialize, BorshSerialize};
+use weft_commitment::sync::CodeGroup;
 use weft_commitment::{AccountKey, TreeKey};
 use weft_types::{Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
 
 /// Version of the whole layout.
 pub(crate) const SCHEMA: u32 = 2;
 
-/// The layout without `log_index` and `meta.oldest`: opening it adds them.
+/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them.
 pub(crate) const SCHEMA_WITHOUT_LOG_INDEX: u32 = 1;
 
 pub(crate) const META_SCHEMA: &[u8] = b"schema";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_HEAD: &[u8] = b"head";
 pub(crate) const META_OLDEST: &[u8] = b"oldest";
+/// There while a state is being imported: what is stored is not whole.
+pub(crate) const META_IMPORT: &[u8] = b"import";
 
 /// What `meta.head` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -46,13 +49,13 @@ pub(crate) fn height_at_end(column: Column, key: &[u8]) -> Result<u64, StoreErro
 /// A key of `storage`: the tree key with its zone byte moved behind the account's hash, so that one
 /// account is one range.
 pub(crate) fn storage_key(account: &AccountKey, slot: &U256) -> Vec<u8> {
-    let key = account.slot(slot);
+    flat_key(&account.slot(slot))
+}
+
+/// The key of `storage` where the slot with this tree key lies.
+pub(crate) fn flat_key(key: &TreeKey) -> Vec<u8> {
     let key = key.as_slice();
-    let mut flat = Vec::with_capacity(key.len());
-    flat.extend_from_slice(&key[1..33]);
-    flat.push(key[0]);
-    flat.extend_from_slice(&key[33..]);
-    flat
+    [&key[1..33], &key[..1], &key[33..]].concat()
 }
 
 /// The tree key of a key of `storage`, or `None` when it is not one.
@@ -109,15 +112,39 @@ pub(crate) fn encode_slot(slot: &U256, value: &U256) -> Vec<u8> {
     out
 }
 
+/// The word of a slot and the slot itself.
+pub(crate) fn decode_slot_entry(
+    column: Column,
+    mut bytes: &[u8],
+) -> Result<(U256, U256), StoreError> {
+    let value = decode_trimmed(column, &mut bytes)?;
+    let slot = decode_trimmed(column, &mut bytes)?;
+    finished(column, bytes)?;
+    Ok((value, slot))
+}
+
+/// Which chunks of which code lie under a stem, and the block that introduced the code.
+pub(crate) fn encode_code_stem(group: &CodeGroup, introduced: u64) -> Vec<u8> {
+    let (size, place) = (group.size.to_be_bytes(), group.group.to_be_bytes());
+    [group.code.as_slice(), &size, &place, &introduced.to_be_bytes()].concat()
+}
+
+pub(crate) fn decode_code_stem(mut bytes: &[u8]) -> Result<(CodeGroup, u64), StoreError> {
+    let column = Column::CodeStems;
+    let code = B256::from(take::<32>(column, &mut bytes)?);
+    let size = u32::from_be_bytes(take(column, &mut bytes)?);
+    let group = u32::from_be_bytes(take(column, &mut bytes)?);
+    let introduced = u64::from_be_bytes(take(column, &mut bytes)?);
+    finished(column, bytes)?;
+    Ok((CodeGroup { code, size, group }, introduced))
+}
+
 /// A slot's word; zero for the empty value of a history.
-pub(crate) fn decode_slot(column: Column, mut bytes: &[u8]) -> Result<U256, StoreError> {
+pub(crate) fn decode_slot(column: Column, bytes: &[u8]) -> Result<U256, StoreError> {
     if bytes.is_empty() {
         return Ok(U256::ZERO);
     }
-    let value = decode_trimmed(column, &mut bytes)?;
-    decode_trimmed(column, &mut bytes)?;
-    finished(column, bytes)?;
-    Ok(value)
+    decode_slot_entry(column, bytes).map(|(value, _)| value)
 }
 
 /// A header behind its hash, so that `BLOCKHASH` needs no decoding.

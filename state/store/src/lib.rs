@@ -13,6 +13,10 @@
 //! 5. [`Store::snapshot`] copies the database while it runs; [`Maintenance`] is for a person: it
 //!    checks, merges, drops and copies a directory that no node has open.
 //!
+//! 4. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
+//!    [`Store::export`], [`Import`] and [`Store::commit_listed`] move a state to another node and
+//!    continue it there without executing anything.
+//!
 //! # Terms
 //! *Flat state*: the current value of every account and slot. *History*: for each change the value
 //! before it, filed under the block that made it; the value of a key after block N is the one before
@@ -24,12 +28,15 @@
 //!
 //! meta             "schema"  u32be
 //!                  "genesis" block hash
+//!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
 //!                  "oldest"  borsh (u64 for history, receipts, logs, access lists, records)
 //! accounts         H                      -> account
 //! storage          H ‖ 00 ‖ 64 + slot     -> slot value                       slots 0..63
 //!                  H ‖ FF ‖ group ‖ sub   -> slot value                       the others
 //! code             keccak256              -> code (also EIP-7702 designators); only ever added
+//! code_stems       BLAKE3(code hash ‖ g)  -> code hash ‖ size u32be ‖ g u32be ‖ first block with it, u64be:
+//!                                            where chunks 256*g.. of a code lie in the tree
 //! account_history  H ‖ n                  -> account before block n, empty if there was none
 //! storage_history  storage key ‖ n        -> slot value before block n, empty for zero
 //! headers          n                      -> block hash ‖ RLP header
@@ -48,7 +55,9 @@
 //! tag         first 8 bytes of BLAKE3(address or topic); zero for any log
 //! ```
 //! A storage key is the key of the slot in the commitment's tree with its zone byte moved behind `H`,
-//! so one account is one range and the tree can be built by one scan. Address and slot are stored
+//! so one account is one range and the tree can be built by one scan. The file `tree.ckpt` beside the
+//! database holds the upper part of a large tree for a faster start: it is worth nothing unless it
+//! leads to the head's root, and is made again when it does not. Address and slot are stored
 //! beside their hashes, so the state can be listed.
 //!
 //! The schema of this layout is 2. Schema 1 had no `log_index` and no `meta.oldest`: opening such a
@@ -141,6 +150,8 @@ mod database;
 mod error;
 mod faults;
 mod layout;
+mod leaves;
+mod lists;
 mod logs;
 mod maintenance;
 mod open;
@@ -150,6 +161,8 @@ mod rebuild;
 mod retention;
 mod snapshot;
 mod store;
+mod sync;
+mod trees;
 mod upgrade;
 mod view;
 
@@ -168,3 +181,7 @@ pub use snapshot::{
     SnapshotFile, SnapshotManifest, read_manifest, restore_snapshot, verify_snapshot,
 };
 pub use store::{Head, Store, StoredBlock};
+pub use sync::{Anchor, Export, Import, ListedBlock};
+pub use trees::PROOF_BLOCKS;
+/// What a tree given out by this store answers with: see [`Store::tree_at`].
+pub use weft_commitment::CommitmentError;

@@ -4,19 +4,17 @@ use crate::columns::{Column, database_options, descriptors};
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::retention::{Horizon, Oldest};
-use crate::{GenesisState, StoreError, StoreOptions, rebuild, upgrade};
+use crate::{GenesisState, StoreError, StoreOptions, upgrade};
 use alloy_primitives::B256;
 use rocksdb::{DB, InfoLogger, LogLevel, Options};
 use std::path::Path;
-use weft_commitment::Tree;
 
-/// Opens or creates the database; returns it with its head and the tree of the head's state, which
-/// is the one that the flat state has.
+/// Opens or creates the database; returns it with its head.
 pub(crate) fn open(
     path: &Path,
     genesis: GenesisState<'_>,
     options: &StoreOptions,
-) -> Result<(Database, HeadRecord, Tree), StoreError> {
+) -> Result<(Database, HeadRecord), StoreError> {
     let (database, fresh) = open_database(path, options)?;
     if fresh {
         genesis.tree()?;
@@ -24,9 +22,11 @@ pub(crate) fn open(
     } else {
         check_genesis(&database, genesis)?;
     }
-    let (head, tree) = rebuild::verified_tree(&database)?;
+    let head = database
+        .get_as(Column::Meta, layout::META_HEAD, layout::decode_head)?
+        .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
     database.opened_at(head.height);
-    Ok((database, head, tree))
+    Ok((database, head))
 }
 
 /// Opens or creates the database, and brings an older layout up to this one. Says whether it is new
@@ -48,7 +48,7 @@ pub(crate) fn open_database(
         drop(rocks);
         rocks = open_rocks(path, &[], Create::Columns, options, &horizon)?;
     }
-    if layout == Layout::WithoutLogIndex {
+    if layout == Layout::WithoutIndices {
         drop(rocks);
         rocks = open_rocks(path, &names, Create::Columns, options, &horizon)?;
     }
@@ -57,8 +57,8 @@ pub(crate) fn open_database(
         return Err(StoreError::Damaged { what });
     }
     let database = Database::new(rocks, horizon, options.sync, options.faults);
-    if layout == Layout::WithoutLogIndex {
-        upgrade::add_log_index(&database)?;
+    if layout == Layout::WithoutIndices {
+        upgrade::add_indices(&database)?;
     }
     let oldest = database.get_as(Column::Meta, layout::META_OLDEST, layout::decode_oldest)?;
     let oldest: Oldest = oldest.unwrap_or_default();
@@ -73,7 +73,7 @@ enum Layout {
     /// Nothing was ever committed: it is new, or its creation was interrupted.
     None,
     /// The one before this version's.
-    WithoutLogIndex,
+    WithoutIndices,
     /// This version's.
     Current,
 }
@@ -135,13 +135,18 @@ fn layout_of(rocks: &DB) -> Result<Layout, StoreError> {
     let Some(meta) = rocks.cf_handle(Column::Meta.name()) else {
         return Ok(Layout::None);
     };
+    let import = rocks.get_pinned_cf(meta, layout::META_IMPORT);
+    if import.map_err(|e| StoreError::database("read", &e))?.is_some() {
+        let what = "an import was not finished: remove the directory and begin anew".into();
+        return Err(StoreError::Damaged { what });
+    }
     let schema = rocks.get_pinned_cf(meta, layout::META_SCHEMA);
     let Some(schema) = schema.map_err(|e| StoreError::database("read", &e))? else {
         return Ok(Layout::None);
     };
     match u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?) {
         layout::SCHEMA => Ok(Layout::Current),
-        layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutLogIndex),
+        layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutIndices),
         found => Err(StoreError::Schema { expected: layout::SCHEMA, found }),
     }
 }

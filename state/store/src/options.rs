@@ -20,6 +20,12 @@ pub struct StoreOptions {
     pub state_cache_bytes: usize,
     /// Threads that read ahead of the executor; 0 reads nothing ahead.
     pub read_threads: usize,
+    /// Memory for the tree of the head, in bytes; the trees of the blocks before it may take half as
+    /// much again. The tree works with none at all, and is slower then.
+    pub tree_memory_bytes: u64,
+    /// Leaves from which on the tree is kept in a file, so that opening need not read the whole
+    /// state. A smaller one is built anew, and so verified, at each opening.
+    pub tree_file_leaves_min: u64,
     /// How long what belongs to past blocks is kept.
     pub retention: Retention,
     /// Writes that fail on purpose, in tests.
@@ -50,6 +56,8 @@ impl StoreOptions {
             background_jobs: 2,
             state_cache_bytes: 16 << 20,
             read_threads: 2,
+            tree_memory_bytes: 64 << 20,
+            tree_file_leaves_min: 1 << 20,
             retention: Retention::ARCHIVE,
             faults: Faults::default(),
         }
@@ -66,6 +74,8 @@ impl StoreOptions {
             background_jobs: 4,
             state_cache_bytes: 256 << 20,
             read_threads: default_read_threads(),
+            tree_memory_bytes: 1 << 30,
+            tree_file_leaves_min: 1 << 20,
             retention: Retention::ARCHIVE,
             faults: Faults::default(),
         }

@@ -4,31 +4,32 @@ use crate::StoreError;
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
+use crate::leaves::{DELEGATION_BYTES, code_stems};
 use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
 use weft_commitment::{
     AccountKey, Tree, TreeBuilder, TreeKey, account_leaves, code_leaves, slot_value,
 };
 
-/// Size of an EIP-7702 designator in bytes. Only codes of this size are looked up to tell whether
-/// they are one.
-const DELEGATION_BYTES: u32 = 23;
-
 type Entries<'a> = DBRawIteratorWithThreadMode<'a, DB>;
 
 /// Rebuilds the tree from the flat state and compares it with the head recorded beside it. Reads a
-/// snapshot: blocks may be committed meanwhile.
+/// snapshot: blocks may be committed meanwhile. What of the tree does not fit `memory_bytes` is left
+/// out of memory.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] when they differ or an entry does not decode.
-pub(crate) fn verified_tree(database: &Database) -> Result<(HeadRecord, Tree), StoreError> {
+pub(crate) fn verified_tree(
+    database: &Database,
+    memory_bytes: u64,
+) -> Result<(HeadRecord, Tree), StoreError> {
     let snapshot = database.rocks().snapshot();
     let head = snapshot
         .get_cf(database.column(Column::Meta), layout::META_HEAD)
         .map_err(|e| StoreError::database("read", &e))?
         .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
     let head = layout::decode_head(&head)?;
-    let mut builder = TreeBuilder::new();
+    let mut builder = TreeBuilder::within(memory_bytes);
     push_state(database, &snapshot, &mut builder)?;
     push_code(database, &snapshot, &mut builder)?;
     let tree = builder.finish();
@@ -130,6 +131,14 @@ fn push_code(
         let hash = keccak256(code);
         if key != hash.as_slice() || hash == KECCAK256_EMPTY {
             return Err(StoreError::value(column, format!("code {hash} lies under another key")));
+        }
+        for (stem, group) in code_stems(&hash, code) {
+            let decode = layout::decode_code_stem;
+            let found = database.get_as(Column::CodeStems, stem.as_slice(), decode)?;
+            if found.map(|(group, _)| group) != Some(group) {
+                let what = format!("code {hash} is not found under {stem}");
+                return Err(StoreError::value(Column::CodeStems, what));
+            }
         }
         leaves.extend(code_leaves(&hash, code));
         codes.next();

@@ -172,7 +172,7 @@ pub fn verify_snapshot(snapshot: &Path) -> Result<SnapshotManifest, StoreError> 
         file.verify(&directory)?;
     }
     let database = open_read_only(&directory)?;
-    let (head, _) = rebuild::verified_tree(&database)?;
+    let (head, _) = rebuild::verified_tree(&database, 0)?;
     let found = (head.height, head.hash, head.state_root, open::stored_genesis(&database)?);
     let said = (manifest.height, manifest.hash, manifest.state_root, manifest.genesis);
     if found != said {

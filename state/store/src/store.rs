@@ -7,11 +7,13 @@ pub(crate) use blocks::block as stored_block;
 use crate::cache::{CacheStats, StateCache};
 use crate::columns::Column;
 use crate::commit::{BlockCommit, GenesisState};
+use crate::database::Database;
 use crate::prefetch::Readers;
 use crate::retention::{Kept, Oldest, Retention};
 use crate::snapshot::{self, SnapshotManifest};
+use crate::trees::{PROOF_BLOCKS, Trees};
 use crate::view::{Source, StateView};
-use crate::{StoreError, StoreOptions, open, rebuild};
+use crate::{StoreError, StoreOptions, open, rebuild, trees};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -30,6 +32,8 @@ pub struct Store {
     /// Threads that read ahead. They end with the store.
     _readers: Readers,
     retention: Retention,
+    /// Trees of the last blocks. Written by `commit` under `writer`.
+    trees: Trees,
     /// Last block that is durable. Written by `commit` under `writer`, read by everybody. Truth.
     head: ArcSwap<Head>,
     /// Held from checking a block's parent until the head has moved: one commit at a time.
@@ -87,7 +91,7 @@ impl Store {
         genesis: GenesisState<'_>,
         options: StoreOptions,
     ) -> Result<Arc<Self>, StoreError> {
-        let (database, record, tree) = open::open(directory, genesis, &options)?;
+        let (database, record) = open::open(directory, genesis, &options)?;
         let block = blocks::block(&database, record.height)?.ok_or_else(|| {
             StoreError::Damaged { what: format!("block {} of the head is missing", record.height) }
         })?;
@@ -97,16 +101,20 @@ impl Store {
             let what = format!("block {} is {found}, expected {expected}", record.height);
             return Err(StoreError::Damaged { what });
         }
-        tracing::info!(height = record.height, hash = %record.hash, "store opened");
         let readers = Readers::start(options.read_threads);
         let source = Arc::new(Source {
             database: Arc::new(database),
             cache: StateCache::new(options.state_cache_bytes),
             queue: Arc::clone(readers.queue()),
         });
+        let tree = trees::opened(&source, record, directory, &options)?;
+        let trees = Trees::new(directory, &options);
+        let tree = trees.push(&source.database, record.height, tree, 0);
+        tracing::info!(height = record.height, hash = %record.hash, "store opened");
         Ok(Arc::new(Self {
             head: ArcSwap::from_pointee(head(&source, block, tree)),
             source,
+            trees,
             _readers: readers,
             retention: options.retention,
             writer: Mutex::new(()),
@@ -127,6 +135,19 @@ impl Store {
     /// failed: the head has not moved, but only opening the store again tells whether the block is
     /// on disk, so every later commit is refused with [`StoreError::Poisoned`].
     pub fn commit(&self, commit: BlockCommit) -> Result<Arc<Head>, StoreError> {
+        self.put(commit, true)
+    }
+
+    /// [`Self::commit`] of a block that has no access record because it was not executed here.
+    pub(crate) fn commit_unexecuted(&self, commit: BlockCommit) -> Result<Arc<Head>, StoreError> {
+        self.put(commit, false)
+    }
+
+    pub(crate) fn shared_database(&self) -> Arc<Database> {
+        Arc::clone(&self.source.database)
+    }
+
+    fn put(&self, commit: BlockCommit, executed: bool) -> Result<Arc<Head>, StoreError> {
         let _writer = self.writer.lock();
         let parent = self.head.load();
         let height = commit.block.height().0;
@@ -135,17 +156,19 @@ impl Store {
         if found != expected || Some(height) != head_height.checked_add(1) {
             return Err(StoreError::WrongParent { height, head: head_height, expected, found });
         }
-        commit.validate()?;
+        commit.validate(executed)?;
         let database = &self.source.database;
         // Before the block: a failure leaves the head where it was.
         let oldest = database.horizon().oldest();
         if let Some(next) = oldest.advanced(&self.retention, head_height, false) {
             database.drop_below(&next)?;
         }
-        let batch = commit.batch(database)?;
+        let batch = commit.batch(database, executed)?;
         database.write_block(height, batch)?;
         self.source.cache.promote(&commit.diff);
-        let head = Arc::new(head(&self.source, commit.block, commit.tree));
+        let changes = commit.diff.changes();
+        let tree = self.trees.push(database, height, commit.tree, changes);
+        let head = Arc::new(head(&self.source, commit.block, tree));
         self.head.store(Arc::clone(&head));
         Ok(head)
     }
@@ -176,6 +199,34 @@ impl Store {
         }
         self.source.database.horizon().require(Kept::History, height)?;
         Ok(Arc::new(StateView::new(Arc::clone(&self.source), height)))
+    }
+
+    /// The commitment to the state after the block at `height`, for proofs: the head or one of the
+    /// [`PROOF_BLOCKS`](crate::PROOF_BLOCKS) blocks before it.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownHeight`] above the head, [`StoreError::NoProof`] for older blocks,
+    /// [`StoreError::NoList`] and [`StoreError::Pruned`] when the tree is not held and what would be
+    /// needed to restore it is not kept.
+    pub fn tree_at(&self, height: u64) -> Result<Tree, StoreError> {
+        let head = self.head.load().block.height().0;
+        if height > head {
+            return Err(StoreError::UnknownHeight { height, head });
+        }
+        let oldest = head.saturating_sub(PROOF_BLOCKS);
+        if height < oldest {
+            return Err(StoreError::NoProof { height, oldest, head });
+        }
+        let tree = trees::at(&self.source, &self.trees, height)?;
+        let expected = self.header(height)?.map(|header| header.state_root);
+        match tree {
+            Some(tree) if Some(tree.root()) == expected => Ok(tree),
+            tree => {
+                let found = tree.map(|tree| tree.root());
+                let what = format!("tree at {height} has root {found:?}, expected {expected:?}");
+                Err(StoreError::Damaged { what })
+            }
+        }
     }
 
     /// Merges the table files, so that what was dropped or replaced gives its room back. Readers and
@@ -216,8 +267,14 @@ impl Store {
     /// [`StoreError::Damaged`] when they differ or an entry does not decode, [`StoreError::Database`]
     /// when the disk fails.
     pub fn verify(&self) -> Result<B256, StoreError> {
-        let (_, tree) = rebuild::verified_tree(&self.source.database)?;
+        let (_, tree) = rebuild::verified_tree(&self.source.database, 0)?;
         Ok(tree.root())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.trees.finish();
     }
 }
 

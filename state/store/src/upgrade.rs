@@ -3,14 +3,16 @@
 
 use crate::columns::Column;
 use crate::database::Database;
+use crate::leaves::code_stems;
 use crate::{StoreError, layout, logs};
-use rocksdb::WriteBatch;
+use alloy_primitives::keccak256;
+use rocksdb::{IteratorMode, WriteBatch};
 
 /// Blocks whose entries are written at once.
 const BLOCKS_AT_ONCE: u64 = 1000;
 
-/// Schema 1 to 2: the index of the logs of all blocks.
-pub(crate) fn add_log_index(database: &Database) -> Result<(), StoreError> {
+/// Schema 1 to 2: the index of the logs of all blocks, and where the chunks of codes lie.
+pub(crate) fn add_indices(database: &Database) -> Result<(), StoreError> {
     let head = database
         .get_as(Column::Meta, layout::META_HEAD, layout::decode_head)?
         .ok_or_else(|| StoreError::value(Column::Meta, "no head"))?;
@@ -27,7 +29,20 @@ pub(crate) fn add_log_index(database: &Database) -> Result<(), StoreError> {
             database.write("upgrade", std::mem::take(&mut batch), false)?;
         }
     }
+    add_code_stems(database, &mut batch)?;
     let meta = database.column(Column::Meta);
     batch.put_cf(meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
     database.write("upgrade", batch, true)
+}
+
+fn add_code_stems(database: &Database, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    let stems = database.column(Column::CodeStems);
+    let codes = database.rocks().iterator_cf(database.column(Column::Code), IteratorMode::Start);
+    for code in codes {
+        let (_, code) = code.map_err(|e| StoreError::database("scan", &e))?;
+        for (stem, group) in code_stems(&keccak256(&code), &code) {
+            batch.put_cf(stems, stem, layout::encode_code_stem(&group, 0));
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
 //! The state that a judge keeps between blocks.
 
 use crate::fixture::Accounts;
-use crate::trie_root::state_root;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use std::collections::BTreeMap;
-use weft_types::{Account, StateDiff, StateError, StateReader};
+use weft_commitment::Commitment;
+use weft_commitment::mpt::Mpt;
+use weft_types::{Account, AccountDiff, SlotDiff, StateDiff, StateError, StateReader};
 
 /// Accounts, slots, code and block hashes, in maps that can be walked. Accounts that exist but are empty (EIP-161) are kept:
 /// before Spurious Dragon they are part of the state.
@@ -14,23 +15,29 @@ pub(crate) struct World {
     slots: BTreeMap<Address, BTreeMap<U256, U256>>,
     codes: BTreeMap<B256, Bytes>,
     block_hashes: BTreeMap<u64, B256>,
+    trie: Mpt,
 }
 
 impl World {
     /// The state that a fixture describes.
     pub(crate) fn new(accounts: &Accounts) -> Self {
         let mut world = Self::default();
+        let mut diff = StateDiff::default();
         for (address, case) in accounts {
             let code_hash = keccak256(&case.code);
             let code_size = u32::try_from(case.code.len()).expect("code is far below 4 GiB");
             let account =
                 Account { nonce: case.nonce.to(), balance: case.balance, code_hash, code_size };
-            world.accounts.insert(*address, account);
             world.codes.insert(code_hash, case.code.clone());
-            for (slot, value) in &case.storage {
-                world.set_slot(*address, *slot, *value);
-            }
+            let slots = case.storage.iter().map(|(slot, value)| SlotDiff {
+                slot: *slot,
+                before: U256::ZERO,
+                after: *value,
+            });
+            let (after, slots) = (Some(account), slots.collect());
+            diff.accounts.push(AccountDiff { address: *address, before: None, after, slots });
         }
+        world.apply(&[], &diff);
         world
     }
 
@@ -43,7 +50,9 @@ impl World {
     pub(crate) fn apply(&mut self, wiped: &[Address], diff: &StateDiff) {
         for address in wiped {
             self.slots.remove(address);
+            self.trie.wipe(address);
         }
+        self.trie = self.trie.after(diff).expect("the trie is in memory");
         for change in &diff.accounts {
             match change.after {
                 Some(account) => self.accounts.insert(change.address, account),
@@ -67,7 +76,7 @@ impl World {
 
     /// Merkle-Patricia root of the state.
     pub(crate) fn root(&self) -> B256 {
-        state_root(&self.accounts, &self.slots)
+        self.trie.root()
     }
 
     /// Where this state differs first from the one that a fixture lists: what, expected, found.

@@ -7,8 +7,8 @@ use crate::error::Failure;
 const REFUSED: [(&str, &str); 1] = [(
     "eth_getProof",
     "weft commits state with BLAKE3, not with a Merkle-Patricia trie, so there is no proof in the \
-     format of eth_getProof; read values with eth_getBalance and eth_getStorageAt, and verify the \
-     block that commits to them with weft_getCertificate",
+     format of eth_getProof; weft_getProof serves proofs of this chain's tree, and weft_getCertificate \
+     the certificate of the block that commits to it",
 )];
 
 pub(super) fn register(module: &mut Module) {

@@ -176,5 +176,5 @@ async fn the_small_methods_answer() {
     assert_eq!(too_many.0, -32602);
     let (code, message) = world.error("eth_getProof", json!(["0x00", [], "latest"])).await;
     assert_eq!(code, -32004);
-    assert!(message.contains("BLAKE3") && message.contains("weft_getCertificate"), "{message}");
+    assert!(message.contains("BLAKE3") && message.contains("weft_getProof"), "{message}");
 }

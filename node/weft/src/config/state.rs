@@ -32,6 +32,9 @@ pub struct StateSection {
     pub cache_bytes: usize,
     /// Memory for blocks of table files, in bytes.
     pub block_cache_bytes: usize,
+    /// Memory for the tree behind the state root, in bytes; the trees of the last blocks, which proofs
+    /// are made from, take up to half as much again. With less, small subtrees are read again.
+    pub tree_memory_bytes: u64,
     /// Threads that read ahead of the executor; 0 means eight per core, at most 128.
     pub io_threads: usize,
 }
@@ -47,6 +50,7 @@ impl Default for StateSection {
             records: Keep::Blocks(BLOCKS_DEFAULT),
             cache_bytes: options.state_cache_bytes,
             block_cache_bytes: options.cache_bytes,
+            tree_memory_bytes: options.tree_memory_bytes,
             io_threads: 0,
         }
     }
@@ -73,6 +77,7 @@ impl StateSection {
             retention: self.retention(),
             state_cache_bytes: self.cache_bytes,
             cache_bytes: self.block_cache_bytes,
+            tree_memory_bytes: self.tree_memory_bytes,
             read_threads: match self.io_threads {
                 0 => options.read_threads,
                 threads => threads,

@@ -1,7 +1,7 @@
 //! A sorted batch of changes, put into the tree by copying the paths that it touches.
 
-use super::node::{Branch, Node, join};
-use crate::TreeKey;
+use super::node::{Branch, Context, Node, join};
+use crate::{CommitmentError, TreeKey};
 use alloy_primitives::B256;
 
 /// Number of updates above which both halves of a batch run beside each other.
@@ -13,43 +13,60 @@ pub(crate) struct Update {
     pub(crate) leaf: Option<B256>,
 }
 
+type Updated = Result<Option<Node>, CommitmentError>;
+
 /// The subtree after the updates, which must ascend by key and share all bits before `start` with
 /// the subtree. `start` is the bit after the parent's split, which the result is made for.
-pub(crate) fn update(node: Option<&Node>, start: u16, updates: &[Update]) -> Option<Node> {
+pub(crate) fn update(
+    node: Option<&Node>,
+    start: u16,
+    updates: &[Update],
+    context: &Context<'_>,
+) -> Updated {
     if updates.is_empty() {
-        return node.map(|node| node.clone().moved_to(start));
+        return node.map(|node| node.clone().moved_to(start, context)).transpose();
     }
     match node {
-        None => build(start, updates),
-        Some(Node::Leaf(leaf)) => {
+        None => build(start, updates, context),
+        Some(node @ Node::Leaf(leaf)) => {
             let place = updates.partition_point(|update| update.key < leaf.key);
             if updates.get(place).is_some_and(|update| update.key == leaf.key) {
-                return build(start, updates);
+                return build(start, updates, context);
             }
-            let old = node.expect("matched above");
-            insert_beside(old, &leaf.key, start, leaf_split(&leaf.key, updates), updates)
+            let place = (start, leaf_split(&leaf.key, updates));
+            insert_beside(node, &leaf.key, place, updates, context)
         }
-        Some(node @ Node::Branch(branch)) => update_branch(node, branch, start, updates),
+        Some(Node::Stub(stub)) => {
+            let node = stub.resolve(context)?;
+            update(Some(&node), start, updates, context)
+        }
+        Some(node @ Node::Branch(branch)) => update_branch(node, branch, start, updates, context),
     }
 }
 
-fn update_branch(node: &Node, branch: &Branch, start: u16, updates: &[Update]) -> Option<Node> {
+fn update_branch(
+    node: &Node,
+    branch: &Branch,
+    start: u16,
+    updates: &[Update],
+    context: &Context<'_>,
+) -> Updated {
     // Without a prefix every key that came this far belongs below this branch.
     if branch.split > start {
         let below = node.first_key();
         let split = leaf_split(below, updates);
         if split < branch.split {
-            return insert_beside(node, below, start, split, updates);
+            return insert_beside(node, below, (start, split), updates, context);
         }
     }
     let (left, right) = partition(updates, branch.split);
     let below = branch.split + 1;
     let (left, right) = both(
         updates.len(),
-        || update(Some(&branch.left), below, left),
-        || update(Some(&branch.right), below, right),
+        || update(Some(&branch.left), below, left, context),
+        || update(Some(&branch.right), below, right, context),
     );
-    join(start, branch.split, left, right)
+    join((start, branch.split), left?, right?, context)
 }
 
 /// First bit at which any of the updates parts from a key. Keys equal to it do not count.
@@ -63,31 +80,37 @@ fn leaf_split(key: &TreeKey, updates: &[Update]) -> u16 {
 fn insert_beside(
     old: &Node,
     old_key: &TreeKey,
-    start: u16,
-    split: u16,
+    (start, split): (u16, u16),
     updates: &[Update],
-) -> Option<Node> {
+    context: &Context<'_>,
+) -> Updated {
     let (left, right) = partition(updates, split);
     let below = split + 1;
+    let old = |updates| update(Some(old), below, updates, context);
+    let new = |updates| build(below, updates, context);
     let (left, right) = if old_key.bit(split) {
-        both(updates.len(), || build(below, left), || update(Some(old), below, right))
+        both(updates.len(), || new(left), || old(right))
     } else {
-        both(updates.len(), || update(Some(old), below, left), || build(below, right))
+        both(updates.len(), || old(left), || new(right))
     };
-    join(start, split, left, right)
+    join((start, split), left?, right?, context)
 }
 
 /// The subtree of the updates alone; removals of what is not there change nothing.
-fn build(start: u16, updates: &[Update]) -> Option<Node> {
+pub(crate) fn build(start: u16, updates: &[Update], context: &Context<'_>) -> Updated {
     let (first, last) = match updates {
-        [] => return None,
-        [only] => return only.leaf.map(|hash| Node::leaf(only.key, hash)),
+        [] => return Ok(None),
+        [only] => return Ok(only.leaf.map(|hash| Node::leaf(only.key, hash))),
         [first, .., last] => (first, last),
     };
     let split = first.key.common_bits(&last.key);
     let (left, right) = partition(updates, split);
-    let (left, right) = both(updates.len(), || build(split + 1, left), || build(split + 1, right));
-    join(start, split, left, right)
+    let (left, right) = both(
+        updates.len(),
+        || build(split + 1, left, context),
+        || build(split + 1, right, context),
+    );
+    join((start, split), left?, right?, context)
 }
 
 /// Divides updates that share all bits before `split` into those with 0 and those with 1 there.

@@ -1,5 +1,6 @@
 //! A chain of made-up blocks and the states they lead to, all held in memory.
 
+use crate::lists::list_of;
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_consensus::{
     Eip658Value, Receipt as PlainReceipt, ReceiptEnvelope, SignableTransaction, TxEip1559,
@@ -172,7 +173,7 @@ impl Chain {
             (0..steps.len() as u64 % 4).map(|nonce| transaction(height, nonce)).collect();
         let count = transactions.len();
         let receipts: Vec<Receipt> = (0..count).map(|i| receipt(height, i as u64)).collect();
-        let access_list = Bytes::from(vec![height as u8; 5]);
+        let access_list = list_of(&diff);
         let header = Header {
             number: height,
             parent_hash: self.block(height - 1).hash(),

@@ -186,7 +186,7 @@ fn statistics_count_every_column_and_merging_keeps_everything() {
     let database = tools(directory.path());
     database.compact().expect("merged");
     let stats = database.stats().expect("readable");
-    assert_eq!((stats.height, stats.columns.len()), (BLOCKS, 16));
+    assert_eq!((stats.height, stats.columns.len()), (BLOCKS, 17));
     let of = |name: &str| *stats.columns.iter().find(|c| c.name == name).expect("it is listed");
     assert_eq!(of("headers").entries, BLOCKS + 1);
     assert!(of("code").blob_bytes > 10 * BLOCKS, "{:?}", of("code"));
