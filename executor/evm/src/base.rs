@@ -2,9 +2,11 @@
 
 use crate::place::{Cell, FIELDS, Fields, Life, Place, SLOT};
 use crate::value::Value;
-use alloy_primitives::map::HashMap;
+use alloy_primitives::map::{DefaultHashBuilder, HashMap};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use dashmap::DashMap;
 use revm::bytecode::Bytecode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use weft_types::{Account, Header, Location, StateError, StateReader};
 
@@ -14,28 +16,23 @@ const CODE_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Analysed code by hash, shared by all blocks of an executor. Content-addressed, so it cannot be stale (hazard 30).
 #[derive(Debug, Default)]
 pub(crate) struct CodeCache {
-    inner: RwLock<CodeCacheInner>,
-}
-
-#[derive(Debug, Default)]
-struct CodeCacheInner {
-    codes: HashMap<B256, Bytecode>,
-    size_bytes: usize,
+    codes: DashMap<B256, Bytecode, DefaultHashBuilder>,
+    /// Bytes of code in it. One that two threads insert at once counts twice, until the cache is emptied.
+    size_bytes: AtomicUsize,
 }
 
 impl CodeCache {
     fn get(&self, hash: &B256) -> Option<Bytecode> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).codes.get(hash).cloned()
+        self.codes.get(hash).map(|code| code.clone())
     }
 
     fn insert(&self, hash: B256, code: Bytecode) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if inner.size_bytes > CODE_CACHE_BYTES_MAX {
-            inner.codes.clear();
-            inner.size_bytes = 0;
+        if self.size_bytes.load(Ordering::Relaxed) > CODE_CACHE_BYTES_MAX {
+            self.codes.clear();
+            self.size_bytes.store(0, Ordering::Relaxed);
         }
-        inner.size_bytes += code.len();
-        inner.codes.insert(hash, code);
+        self.size_bytes.fetch_add(code.len(), Ordering::Relaxed);
+        self.codes.insert(hash, code);
     }
 }
 
