@@ -10,7 +10,7 @@
 //! - **Hint**: estimates, parking, the validation of readers when a write changes, the order of dispatch. They decide how
 //!   much work is wasted. If all of them failed, blocks would be slow, and still right.
 //!
-//! Locks are taken in this order: the settler, one slot, one shard of the memory. Nobody holds two slots.
+//! Locks are taken in this order: the settler, one slot, one cell of the memory. Nobody holds two slots.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
