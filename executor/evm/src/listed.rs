@@ -341,6 +341,11 @@ impl<'l> Listed<'l> {
         None
     }
 
+    /// Whether the list names slots of an account.
+    pub(crate) fn has_slots(&self, account: &ListedAccount<'_>) -> bool {
+        self.slots(account).next().is_some()
+    }
+
     /// All slots of an account: those that are written, then those that are only read, each ascending.
     fn slots<'s>(
         &'s self,

@@ -13,7 +13,7 @@ use crate::place::{LIFE, Place};
 use crate::system::Phase;
 use crate::value::Value;
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Bytes, Log};
+use alloy_primitives::{Address, Bytes, Log};
 use quick::QuickMachine;
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -87,6 +87,8 @@ pub(crate) struct Agreed {
     /// If the access record is wanted.
     pub(crate) accesses: Vec<(u32, TransactionAccess)>,
     pub(crate) incarnations: Vec<Incarnation>,
+    /// Accounts that were destroyed with their storage, of which the list names no slot; ascending.
+    pub(crate) wiped: Vec<Address>,
     pub(crate) before: CheckedPhase,
     /// `None` where it has to wait for the logs of all transactions.
     pub(crate) after: Option<CheckedPhase>,
@@ -103,6 +105,7 @@ struct Share {
     /// Executions that do not agree.
     ended: Vec<(u32, Ended)>,
     runs: Vec<Incarnation>,
+    wiped: Vec<Address>,
     tally: Tally,
     before: Option<Result<CheckedPhase, ExecutionError>>,
     after: Option<Result<CheckedPhase, ExecutionError>>,
@@ -246,7 +249,10 @@ impl<'v> Verification<'v> {
             }
         }
         share.tally = match machine {
-            AnyMachine::Quick(machine) => machine.tally(),
+            AnyMachine::Quick(mut machine) => {
+                share.wiped = machine.wiped();
+                machine.tally()
+            }
             AnyMachine::Traced(machine) => machine.tally,
         };
     }
@@ -320,6 +326,7 @@ impl<'v> Verification<'v> {
             agreed.logs.append(&mut share.logs);
             agreed.accesses.append(&mut share.accesses);
             agreed.incarnations.extend(share.runs);
+            agreed.wiped.append(&mut share.wiped);
             agreed.tally += share.tally;
             for (index, ended) in share.ended {
                 match ended {
@@ -348,6 +355,8 @@ impl<'v> Verification<'v> {
             agreed.tally += after.tally;
         }
         agreed.incarnations.sort_by_key(|run| (run.start_us, run.index));
+        agreed.wiped.sort_unstable();
+        agreed.wiped.dedup();
         Ok(Verdict::Agrees(agreed))
     }
 

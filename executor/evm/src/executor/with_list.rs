@@ -93,6 +93,7 @@ impl Executor {
         let listed = verification.listed;
         let mut found = agreed.tally;
         let (before, after) = (std::mem::take(&mut agreed.before), agreed.after.take());
+        let wiped = std::mem::take(&mut agreed.wiped);
         let admitted = admit(block, agreed, verification.logged)?;
         let after = match after {
             Some(after) => after,
@@ -133,6 +134,7 @@ impl Executor {
             requests,
             access_record: AccessRecord { transactions: admitted.record },
             diff: diff?,
+            wiped: if products.diff { wiped } else { Vec::new() },
             ..Executed::nothing()
         })
     }

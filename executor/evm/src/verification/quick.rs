@@ -55,6 +55,8 @@ pub(super) struct ListDatabase<'v> {
     beneficiary: Option<ListedAccount<'v>>,
     /// Fee for the beneficiary, not yet part of any balance.
     fee: U256,
+    /// Accounts that were destroyed with storage, if any, that nobody in the block looks at.
+    wiped: Vec<Address>,
     /// Why the last read was not answered.
     stop: Option<Stop>,
 }
@@ -85,6 +87,7 @@ impl<'v> QuickMachine<'v> {
             no_code: Bytecode::new_legacy(primitives::Bytes::new()),
             beneficiary: listed.account(&environment.block.beneficiary),
             fee: U256::ZERO,
+            wiped: Vec::new(),
             stop: None,
         };
         let ctx = revm::Context {
@@ -109,6 +112,11 @@ impl<'v> QuickMachine<'v> {
     /// What all transactions so far found in the list.
     pub(super) fn tally(&self) -> Tally {
         self.evm.ctx.journaled_state.database.tally
+    }
+
+    /// Accounts that the transactions so far destroyed with their storage.
+    pub(super) fn wiped(&mut self) -> Vec<Address> {
+        std::mem::take(&mut self.evm.ctx.journaled_state.database.wiped)
     }
 
     /// Executes a transaction at its access index and holds it against the list.
@@ -231,7 +239,7 @@ impl<'v> ListDatabase<'v> {
     }
 
     fn compare_account(
-        &self,
+        &mut self,
         account: &Account,
         listed: &ListedAccount<'_>,
         before: &Standing,
@@ -268,7 +276,13 @@ impl<'v> ListDatabase<'v> {
         let after = Fields { balance, nonce, code_hash, life: was.life };
         let relic = listed.parent().is_relic();
         if life_after(self.spec, account, was, &after, relic, self.at) != was.life {
-            return Err(Ended::Inexpressible);
+            // A list cannot say whether storage is still that of the account. Where it names no slot nobody looks: who did
+            // would find the slot missing.
+            let clears = self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+            if !clears || relic || self.listed.has_slots(listed) {
+                return Err(Ended::Inexpressible);
+            }
+            self.wiped.push(*listed.address());
         }
         Ok(writes)
     }

@@ -3,10 +3,10 @@
 use crate::tests::plain::check;
 use crate::tests::puppet::{Act, Call, Look, calldata, ephemeral, puppet, twin};
 use crate::tests::world::{ETHER, World, user};
-use crate::{Executed, SpecId};
+use crate::{BlockInput, Executed, Executor, Mode, Products, SpecId};
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use std::sync::Arc;
-use weft_types::{Account, RecoveredTransaction, StateReader};
+use weft_types::{Account, RecoveredTransaction, RunMode, StateReader};
 
 /// The puppet that makes others.
 const MAKER: Address = Address::repeat_byte(0xa0);
@@ -199,6 +199,39 @@ fn hazard_18_a_transfer_revives_a_destroyed_account_without_nonce_and_code() {
         assert_eq!(revived.code_hash, KECCAK256_EMPTY);
         assert_eq!(at(&world, &built, child, 1), U256::ZERO);
         assert_eq!(at(&world, &built, MAKER, 0), U256::ZERO);
+    }
+}
+
+/// A list cannot say that storage is gone. It need not, where nobody looks.
+#[test]
+fn hazard_15_a_list_suffices_where_nobody_looks_at_the_storage_of_the_destroyed() {
+    let child = twin(MAKER, 0);
+    let mut world = stage(SpecId::SHANGHAI);
+    world.deploy(child, puppet());
+    world.state.set_storage(child, U256::from(1), U256::from(9));
+    let dies = || Act::Destroy { heir: MAKER };
+    let create = || Act::Create2 { salt: 0, value: U256::ZERO };
+    let unseen = [tell(&world, 0, child, &[dies()]), pay(&world, 1, child, 3)];
+    let revived =
+        [unseen[0].clone(), tell(&world, 1, MAKER, &[create(), call(child, 0, vec![dies()])])];
+    let seen =
+        [unseen[0].clone(), tell(&world, 1, MAKER, &[create(), call(child, 0, vec![store(1, 2)])])];
+    let executor = Executor::new(2).with_min_parallel_transactions(0);
+    let products = Products { access_record: false, incarnations: false, ..Products::ALL };
+    for (candidates, listed) in [(unseen, true), (revived, true), (seen, false)] {
+        let built = check(&world, &candidates);
+        let block = BlockInput {
+            header: &world.header,
+            transactions: &built.transactions,
+            ommers: &[],
+            withdrawals: &[],
+            rules: &world.rules,
+        };
+        let mode = Mode::WithList(&built.access_list);
+        let found = executor.execute(&block, &world.reader(), mode, products).unwrap();
+        assert_eq!((&found.wiped, &found.diff), (&built.wiped, &built.diff));
+        assert_eq!(found.wiped, [child]);
+        assert_eq!(found.profile.mode == RunMode::AccessList, listed);
     }
 }
 
