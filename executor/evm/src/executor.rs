@@ -33,12 +33,16 @@ const MIN_PARALLEL_TRANSACTIONS: u32 = 8;
 /// The same for blocks of plain transfers, which take hardly longer than one worker takes to learn of another's.
 const MIN_PARALLEL_TRANSFERS: u32 = 4096;
 
+/// Blocks whose transactions may use less gas run sequentially as well: they take some ten microseconds.
+const MIN_PARALLEL_GAS: u64 = 1_000_000;
+
 /// Executes blocks, on worker threads that live as long as it does.
 #[derive(Debug)]
 pub struct Executor {
     pool: Pool,
     options: Options,
     min_parallel_transfers: u32,
+    min_parallel_gas: u64,
     codes: CodeCache,
     shelf: Shelf,
     /// Draws the schedule of every block.
@@ -138,6 +142,7 @@ impl Executor {
             pool,
             options,
             min_parallel_transfers: MIN_PARALLEL_TRANSFERS,
+            min_parallel_gas: MIN_PARALLEL_GAS,
             codes: CodeCache::default(),
             shelf: Shelf::default(),
             seed: None,
@@ -186,6 +191,7 @@ impl Executor {
     pub fn with_min_parallel_transactions(mut self, transactions: u32) -> Self {
         self.options.min_parallel_transactions = transactions;
         self.min_parallel_transfers = transactions;
+        self.min_parallel_gas = 0;
         self
     }
 

@@ -98,7 +98,7 @@ impl Executor {
 
     /// Below how many transactions a block like this runs sequentially.
     fn min_parallel(&self, transactions: &[Arc<RecoveredTransaction>]) -> u32 {
-        let least = self.options.min_parallel_transactions;
+        let least = self.min_parallel_by_gas(transactions);
         let small = |most: u32| transactions.len() < most as usize;
         if small(least) || !small(self.min_parallel_transfers) {
             return least;
@@ -106,6 +106,17 @@ impl Executor {
         let calls = transactions.iter().filter(|transaction| !transaction.input().is_empty());
         // One call in eight.
         if calls.count() * 8 < transactions.len() { self.min_parallel_transfers } else { least }
+    }
+
+    /// The same by gas alone: all of them, if they may use little.
+    pub(super) fn min_parallel_by_gas(&self, transactions: &[Arc<RecoveredTransaction>]) -> u32 {
+        let mut limits = transactions.iter().map(|transaction| transaction.gas_limit());
+        let mut gas = 0_u64;
+        let much = limits.any(|limit| {
+            gas = gas.saturating_add(limit);
+            gas >= self.min_parallel_gas
+        });
+        if much { self.options.min_parallel_transactions } else { u32::MAX }
     }
 
     /// On the pool, or under a drawn schedule.

@@ -47,7 +47,7 @@ impl Executor {
             environment: &environment,
             block,
             listed: &listed,
-            min_parallel_transactions: self.options.min_parallel_transactions,
+            min_parallel_transactions: self.min_parallel_by_gas(block.transactions),
             traced: products.access_record,
             timed: products.incarnations,
             logged: products.receipts
