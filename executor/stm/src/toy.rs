@@ -348,7 +348,7 @@ impl Vm for Toy {
         let mut puts = Vec::with_capacity(writes.len());
         for (register, write) in &writes {
             let (key, field) = place(*register);
-            puts.push(Put { cell: view.cell(&key)?, field, write: write.clone() });
+            puts.push(Put { cell: view.cell(&key)?, field, write: *write });
         }
         Ok(Execution { writes: puts, output: Output { accumulator, verdict, reads, writes } })
     }

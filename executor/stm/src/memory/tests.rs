@@ -140,7 +140,7 @@ fn a_delta_that_takes_the_value_below_it_out_of_range_is_named() {
     publish(&memory, cell, (1, 0), Write::Add(-2));
     publish(&memory, cell, (3, 0), Write::Set(9));
     let too_much = [put(cell, Write::Set(7)), put(cell, Write::Add(-4))];
-    assert_eq!(memory.misfit(&vm, 2, &too_much).map(|put| put.write.clone()), Some(Write::Add(-4)));
+    assert_eq!(memory.misfit(&vm, 2, &too_much).map(|put| put.write), Some(Write::Add(-4)));
     assert!(memory.misfit(&vm, 2, &[put(cell, Write::Add(-3))]).is_none());
     // Above the `Set` there is more to take from.
     assert!(memory.misfit(&vm, 4, &too_much).is_none());
@@ -266,7 +266,7 @@ fn writes_that_are_appended_are_read_as_if_they_were_published() {
             0 => Write::Set(generator.below(9)),
             _ => Write::Add(i128::from(generator.below(9)) + 1),
         };
-        appended.append(&vm, (index, 0), &[put(cell, write.clone())]);
+        appended.append(&vm, (index, 0), &[put(cell, write)]);
         publish(&published, other, (index, 0), write);
         for reader in [index, index + 1, index / 2] {
             let expected = value(&published, &vm, other, reader);
@@ -378,8 +378,7 @@ fn equal_change_counts_mean_equal_values_for_every_reader() {
             }
             kind => {
                 // Every other time the same write as before, which is no change.
-                let write =
-                    slot.as_ref().filter(|_| kind == 3).map_or(write, |put| put.write.clone());
+                let write = slot.as_ref().filter(|_| kind == 3).map_or(write, |put| put.write);
                 let (now, previous) = (put(cell, write), slot.take());
                 let version = (index, incarnation);
                 let writes = std::slice::from_ref(&now);

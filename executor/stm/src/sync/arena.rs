@@ -21,9 +21,12 @@ const MAX: usize = CHUNK * SHELF * SHELVES;
 /// Places for elements.
 type Chunk<T> = Box<[OnceLock<T>]>;
 
+/// Places for chunks.
+type Shelf<T> = Box<[OnceLock<Chunk<T>>]>;
+
 /// Elements that are found by number.
 pub(crate) struct Arena<T> {
-    shelves: Box<[OnceLock<Box<[OnceLock<Chunk<T>>]>>]>,
+    shelves: Box<[OnceLock<Shelf<T>>]>,
     /// Numbers given out. There need not be an element behind each of them.
     taken: AtomicUsize,
 }
