@@ -9,7 +9,6 @@ use crate::instructions::Instructions;
 use crate::place::{Cell, Place};
 use crate::tracker::{Source, Tracker, Unanswered};
 use alloy_primitives::{Address, Bytes, U256};
-use revm::JournalEntry;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{
     BlockEnv, CfgEnv, Evm, FrameStack, Journal, JournalInner, LocalContext, TxEnv,
@@ -21,6 +20,7 @@ use revm::handler::{
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::primitives::hardfork::SpecId;
 use revm::state::TransactionId;
+use revm::{Database, JournalEntry};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use weft_stm::Stop;
@@ -238,6 +238,16 @@ impl<S: Source> Drop for Machine<'_, S> {
     }
 }
 
+/// The fee, in wei, of a beneficiary that the transaction has not loaded; zero for one that it has.
+pub(crate) fn fee_of_stranger<D: Database>(ctx: &Context<D>, gas_used: u64) -> U256 {
+    if ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary) {
+        return U256::ZERO;
+    }
+    let base_fee = u128::from(ctx.block.basefee());
+    let tip = ctx.tx.effective_gas_price(base_fee).saturating_sub(base_fee);
+    U256::from(tip) * U256::from(gas_used)
+}
+
 /// Why an execution has no result.
 fn interruption(error: &EVMError<Unanswered>, stop: Option<Stop<Failure>>) -> Stop<Failure> {
     stop.unwrap_or_else(|| Stop::Fatal(Failure::Machine { reason: error.to_string() }))
@@ -266,11 +276,8 @@ impl<'b, S: Source> Handler for TransactionHandler<Tracker<'b, S>> {
         result: &mut <<Self::Evm as EvmTr>::Frame as FrameTr>::FrameResult,
     ) -> Result<(), Self::Error> {
         let ctx = machine.ctx();
-        let base_fee = u128::from(ctx.block().basefee());
-        let tip = ctx.tx().effective_gas_price(base_fee).saturating_sub(base_fee);
-        let fee = U256::from(tip) * U256::from(result.gas().used());
-        let loaded = ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary);
-        if loaded || fee.is_zero() || ctx.journaled_state.database.fee_sees {
+        let fee = fee_of_stranger(ctx, result.gas().used());
+        if fee.is_zero() || ctx.journaled_state.database.fee_sees {
             return post_execution::reward_beneficiary(ctx, result.gas()).map_err(From::from);
         }
         ctx.journal_mut().db_mut().fee = fee;

@@ -5,7 +5,7 @@ use super::world::{COINBASE, ETHER, World, user};
 use crate::{Executed, ExecutionError, Executor};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::sync::Arc;
-use weft_types::{Account, HeaderError, RecoveredTransaction, StateError, StateReader};
+use weft_types::{Account, HeaderError, RecoveredTransaction, RunMode, StateError, StateReader};
 
 const CONTRACT: Address = Address::repeat_byte(0xa1);
 
@@ -276,4 +276,24 @@ fn hazard_47_a_read_that_only_a_speculative_run_makes_does_not_fail_the_block() 
 
 fn words_of(value: u64) -> Bytes {
     super::asm::words(&[U256::from(value)])
+}
+
+/// What a second worker does not pay for runs on one: few transactions, little gas, plain transfers unless they are many.
+#[test]
+fn a_block_runs_on_one_worker_where_another_would_not_pay() {
+    let world = World::with_users(24);
+    let block = |count: u8, gas: u64, calls: u8| -> Vec<_> {
+        let to = Address::repeat_byte(9);
+        let draft = |n| world.draft(n, 0, to).gas(gas);
+        let call = |n: u8| if n < calls { draft(n).input(vec![1].into()) } else { draft(n) };
+        (0..count).map(|n| call(n).sign()).collect()
+    };
+    let executor = Executor::new(2);
+    let mode = |block: &[_]| world.build(&executor, block).unwrap().profile.mode;
+    assert_eq!(mode(&block(7, 500_000, 7)), RunMode::Sequential);
+    assert_eq!(mode(&block(24, 30_000, 24)), RunMode::Sequential);
+    assert_eq!(mode(&block(24, 500_000, 2)), RunMode::Sequential);
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        assert_eq!(mode(&block(24, 500_000, 3)), RunMode::BlockStm);
+    }
 }

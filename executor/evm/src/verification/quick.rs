@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::Failure;
 use crate::instructions::gas_table;
 use crate::listed::{Flaw, Listed, ListedAccount, Standing, Tally};
-use crate::machine::{Buffers, Context, renew};
+use crate::machine::{Buffers, Context, fee_of_stranger, renew};
 use crate::place::{Fields, Place};
 use crate::tracker::Unanswered;
 use alloy_primitives::map::B256Map;
@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use revm::bytecode::Bytecode;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{Evm, Journal, TxEnv};
-use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
+use revm::context_interface::{ContextTr, JournalTr};
 use revm::handler::instructions::InstructionProvider;
 use revm::handler::{EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, post_execution};
 use revm::interpreter::instructions::GasTable;
@@ -435,11 +435,8 @@ impl<'v> Handler for ListHandler<'v> {
         result: &mut <<Self::Evm as EvmTr>::Frame as FrameTr>::FrameResult,
     ) -> Result<(), Self::Error> {
         let ctx = machine.ctx();
-        let base_fee = u128::from(ctx.block().basefee());
-        let tip = ctx.tx().effective_gas_price(base_fee).saturating_sub(base_fee);
-        let fee = U256::from(tip) * U256::from(result.gas().used());
-        let loaded = ctx.journaled_state.inner.state.contains_key(&ctx.block.beneficiary);
-        if loaded || fee.is_zero() || ctx.journaled_state.database.fee_sees() {
+        let fee = fee_of_stranger(ctx, result.gas().used());
+        if fee.is_zero() || ctx.journaled_state.database.fee_sees() {
             return post_execution::reward_beneficiary(ctx, result.gas()).map_err(From::from);
         }
         ctx.journal_mut().db_mut().fee = fee;
