@@ -1,0 +1,1 @@
+//! Runs transactions again under inspectors, for debuggers and explorers.
