@@ -7,3 +7,4 @@ pub mod chain;
 pub mod process;
 pub mod rpc;
 pub mod sender;
+pub mod socket;

@@ -1,5 +1,7 @@
 //! What the node hands to the server, and the events it sends afterwards.
 
+use crate::node::{CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, NodeView, Offline, Pages};
+use crate::pending::PendingFeed;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use weft_pool::Pool;
@@ -51,6 +53,46 @@ pub struct RpcBackend {
     pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
     /// Number of connected peers. Must not block.
     pub peer_count: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// Transactions that became ready. The node tells it of each admission.
+    pub pending: Arc<PendingFeed>,
+    /// What happens in the consensus; see [`consensus_channel`].
+    pub consensus: broadcast::Sender<Arc<ConsensusEvent>>,
+    /// The node itself.
+    pub node: Arc<dyn NodeView>,
+    /// What GET requests are answered with.
+    pub pages: Option<Pages>,
+}
+
+impl RpcBackend {
+    /// A backend without a network: what is submitted stays in the pool.
+    #[must_use]
+    pub fn offline(
+        store: Arc<Store>,
+        pool: Arc<Pool>,
+        params: &ChainParams,
+        validators: &ValidatorSet,
+    ) -> Self {
+        Self {
+            store,
+            pool,
+            params: params.clone(),
+            validators: Arc::new(validators.clone()),
+            heads: heads_channel(),
+            submit: Arc::new(|_| ()),
+            sync_status: Arc::new(|| None),
+            peer_count: Arc::new(|| 0),
+            pending: Arc::default(),
+            consensus: consensus_channel(),
+            node: Arc::new(Offline),
+            pages: None,
+        }
+    }
+}
+
+/// The channel for [`RpcBackend::consensus`].
+#[must_use]
+pub fn consensus_channel() -> broadcast::Sender<Arc<ConsensusEvent>> {
+    broadcast::channel(CONSENSUS_EVENTS_CAPACITY).0
 }
 
 /// The channel for [`RpcBackend::heads`].

@@ -26,17 +26,32 @@
 //! ```
 
 mod backend;
+mod catalogue;
 mod config;
+mod connection;
 mod context;
 mod convert;
 mod error;
 mod guard;
+mod listener;
 mod methods;
 mod middleware;
+mod node;
+mod openrpc;
 mod params;
+mod pending;
 mod server;
 
-pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
+pub use backend::{
+    HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, consensus_channel, heads_channel,
+};
 pub use config::RpcConfig;
 pub use error::RpcError;
+pub use listener::NAMESPACES;
+pub use node::{
+    CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, ConsensusState, ConsensusStep, NodeInfo, NodeView,
+    Offline, Page, Pages, PeerInfo, VoteKind, VotesSeen,
+};
+pub use openrpc::reference;
+pub use pending::PendingFeed;
 pub use server::{RpcServer, serve};

@@ -14,9 +14,12 @@ mod account;
 mod block;
 mod call;
 mod chain;
+#[cfg(test)]
+mod completeness;
 mod fees;
 pub(crate) mod filters;
 mod logs;
+mod node;
 mod overrides;
 mod proof;
 mod record;
@@ -32,26 +35,44 @@ pub(crate) type Module = RpcModule<Context>;
 /// What a method does: reads its parameters, answers or fails.
 type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
-/// Every method of the server.
+/// The methods of one listener. Those that it does not serve answer -32601 and say why: a client
+/// that knows them elsewhere must take its other way, and its user should learn the reason.
 pub(crate) fn all(context: Context) -> Module {
+    let served = context.served.clone();
     let mut module = RpcModule::new(context);
-    access_list::register(&mut module);
-    account::register(&mut module);
-    block::register(&mut module);
-    call::register(&mut module);
-    chain::register(&mut module);
-    fees::register(&mut module);
-    filters::register(&mut module);
-    logs::register(&mut module);
-    proof::register(&mut module);
-    record::register(&mut module);
-    refused::register(&mut module);
-    send::register(&mut module);
-    subscribe::register(&mut module);
-    transaction::register(&mut module);
-    txpool::register(&mut module);
-    web3::register(&mut module);
+    register(&mut module);
+    let names: Vec<&'static str> = module.method_names().collect();
+    for name in names {
+        let Some(reason) = served.refusal(name) else { continue };
+        module.remove_method(name);
+        module
+            .register_method(name, move |_, _, _| {
+                Err::<(), _>(ErrorObjectOwned::owned(-32601, reason.clone(), None::<()>))
+            })
+            .expect("its place is free");
+    }
     module
+}
+
+/// Every method of the server.
+fn register(module: &mut Module) {
+    access_list::register(module);
+    account::register(module);
+    block::register(module);
+    call::register(module);
+    chain::register(module);
+    fees::register(module);
+    filters::register(module);
+    logs::register(module);
+    node::register(module);
+    proof::register(module);
+    record::register(module);
+    refused::register(module);
+    send::register(module);
+    subscribe::register(module);
+    transaction::register(module);
+    txpool::register(module);
+    web3::register(module);
 }
 
 /// Registers a method that answers from memory, on the thread of the connection.

@@ -29,6 +29,7 @@ pub mod execution;
 pub mod failure;
 pub mod home;
 pub mod keys;
+pub mod listeners;
 pub mod logging;
 pub mod network;
 pub mod node;
@@ -36,6 +37,8 @@ pub mod replay;
 pub mod report;
 pub mod snapshot;
 pub mod testnet;
+pub mod view;
+pub mod watch;
 
 use cli::{Cli, Command, ConfigCommand, GenesisCommand, TestnetCommand};
 use failure::{ExitStatus, Failure};

@@ -7,6 +7,7 @@
 //! answered from the store. [`Network`] is the way out, for any thread.
 
 mod inbound;
+mod known;
 mod outbound;
 mod serve;
 
@@ -30,7 +31,7 @@ use weft_p2p::{
     Command, Handle, NetworkConfig, NetworkError, Offence, Request, Response, StatusMessage, Topic,
 };
 use weft_pool::Pool;
-use weft_rpc::SyncStatus;
+use weft_rpc::{PendingFeed, SyncStatus};
 use weft_store::{Head, Store};
 use weft_types::transaction::encode_transaction;
 use weft_types::{B256, Height, RecoveredTransaction, Round, ValidatorAddress};
@@ -56,6 +57,8 @@ pub struct NetworkParts<'a> {
     pub store: Arc<Store>,
     /// Takes and gives transactions.
     pub pool: Arc<Pool>,
+    /// Told of each transaction that the pool takes from a peer.
+    pub pending: Arc<PendingFeed>,
     /// The driver's queue.
     pub events: SyncSender<Event>,
     /// No limits per address on loopback.
@@ -76,6 +79,7 @@ struct Inner {
     genesis: Arc<Genesis>,
     store: Arc<Store>,
     pool: Arc<Pool>,
+    pending: Arc<PendingFeed>,
     events: SyncSender<Event>,
     /// Height and round that the consensus works on; written by the driver, read here as hints.
     working_height: AtomicU64,
@@ -118,6 +122,7 @@ pub async fn start(parts: NetworkParts<'_>) -> Result<Network, Failure> {
             genesis: Arc::clone(parts.genesis),
             store: parts.store,
             pool: parts.pool,
+            pending: parts.pending,
             events: parts.events,
             working_height: AtomicU64::new(height + 1),
             working_round: AtomicU64::new(0),

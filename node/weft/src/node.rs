@@ -2,7 +2,7 @@
 
 use crate::chain::{Chain, Committed};
 use crate::cli::NodeArgs;
-use crate::config::{Config, LogSync};
+use crate::config::{Config, LogSync, RpcProfile};
 use crate::consensus_log::{ConsensusLog, LogError};
 use crate::control::Control;
 use crate::database::damaged;
@@ -10,7 +10,9 @@ use crate::driver::{Driver, DriverEnd, DriverParts, Event, OnBlock, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
-use crate::{execution, logging};
+use crate::view::View;
+use crate::watch::ConsensusWatch;
+use crate::{execution, listeners, logging};
 use alloy_primitives::Address;
 use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
@@ -23,10 +25,10 @@ use weft_consensus::{Consensus, ConsensusConfig};
 use weft_evm::Executor;
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer};
+use weft_rpc::{HeadEvent, PendingFeed, RpcBackend, RpcServer};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
-use weft_types::Height;
 use weft_types::params::default_fee_recipient;
+use weft_types::{Height, ValidatorAddress};
 
 /// Events that may wait for the driver. Gossip is dropped beyond; it is repeated.
 const EVENTS_MAX: usize = 8192;
@@ -59,7 +61,7 @@ pub struct RunningNode {
     pub rpc_address: SocketAddr,
     /// The store, for those in the same process.
     pub store: Arc<Store>,
-    rpc: RpcServer,
+    rpc: Vec<RpcServer>,
     events: SyncSender<Event>,
     network: Network,
     threads: Threads,
@@ -82,6 +84,7 @@ struct Parts {
     sign_from: Height,
     pool: Arc<Pool>,
     heads: broadcast::Sender<Arc<HeadEvent>>,
+    watch: Arc<ConsensusWatch>,
 }
 
 impl RunningNode {
@@ -96,28 +99,42 @@ impl RunningNode {
         let limits = pool_limits(&setup.config);
         let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
+        let pending = Arc::<PendingFeed>::default();
         let network = network::start(NetworkParts {
             config: &setup.config,
             node_key: network::load_node_key(&setup.home.node_key())?,
             genesis: &setup.genesis,
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
+            pending: Arc::clone(&pending),
             events: events.clone(),
             devnet: setup.devnet,
         })
         .await?;
         let heads = weft_rpc::heads_channel();
-        let rpc = match serve_rpc(&setup, &store, &pool, &heads, &network, &events).await {
+        let consensus = weft_rpc::consensus_channel();
+        let validators = setup.genesis.validators.clone();
+        let head = store.head().block.height();
+        let watch = Arc::new(ConsensusWatch::new(validators, head, consensus.clone()));
+        let backend = RpcBackend {
+            heads: heads.clone(),
+            consensus,
+            pending,
+            node: Arc::new(view(&setup, &network, &watch)),
+            ..rpc_backend(&setup, &store, &pool, &network, &events)
+        };
+        let backend = with_announcements(backend);
+        let rpc = match listeners::serve(&setup.config.rpc, setup.devnet, &backend).await {
             Ok(rpc) => rpc,
             Err(failure) => {
                 network.stop().await;
                 return Err(failure);
             }
         };
-        let rpc_address = rpc.local_addr();
+        let rpc_address = rpc[0].local_addr();
         let control = Control::start(&setup.home, Arc::clone(&store));
         let store_of_threads = Arc::clone(&store);
-        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads };
+        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads, watch };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads, control })
     }
@@ -153,7 +170,9 @@ impl RunningNode {
 
     /// Stops everything, in the order that loses nothing.
     pub async fn stop(self) {
-        self.rpc.stop().await;
+        for server in self.rpc {
+            server.stop().await;
+        }
         if let Some(control) = self.control {
             control.stop().await;
         }
@@ -178,7 +197,7 @@ fn start_threads(
     inbox: Receiver<Event>,
 ) -> Result<Threads, Failure> {
     let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
-    let Parts { store, log, sign_from, pool, heads } = parts;
+    let Parts { store, log, sign_from, pool, heads, watch } = parts;
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };
@@ -219,6 +238,7 @@ fn start_threads(
             empty_interval: Duration::from_millis(genesis.params.empty_block_interval_ms),
         },
         stop: Arc::clone(&stop),
+        watch,
         has_transactions: Box::new(move || ready.ready_count() > 0),
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
@@ -240,33 +260,18 @@ fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
     let _ = heads.send(Arc::new(HeadEvent { block, receipts }));
 }
 
-async fn serve_rpc(
+/// What RPC works with, but for the feeds.
+fn rpc_backend(
     setup: &NodeSetup,
     store: &Arc<Store>,
     pool: &Arc<Pool>,
-    heads: &broadcast::Sender<Arc<HeadEvent>>,
     network: &Network,
     events: &SyncSender<Event>,
-) -> Result<RpcServer, Failure> {
-    let section = &setup.config.rpc;
-    let rpc = RpcConfig {
-        cors: section.cors.clone(),
-        gas_cap: section.gas_cap,
-        logs_blocks_max: section.logs_max_blocks,
-        logs_results_max: section.logs_max_results,
-        sync_timeout_ms: section.sync_timeout_ms,
-        batch_max: section.max_batch as usize,
-        devnet: setup.devnet,
-        ..RpcConfig::new(section.listen)
-    };
+) -> RpcBackend {
     let (gossip, wake) = (network.clone(), events.clone());
     let (status, peers) = (network.clone(), network.clone());
-    let backend = RpcBackend {
-        store: Arc::clone(store),
-        pool: Arc::clone(pool),
-        params: setup.genesis.params.clone(),
-        validators: Arc::new(setup.genesis.validators.clone()),
-        heads: heads.clone(),
+    let (params, validators) = (&setup.genesis.params, &setup.genesis.validators);
+    RpcBackend {
         submit: Arc::new(move |transaction| {
             gossip.gossip_transaction(&transaction);
             // When the driver's queue is full it is busy, and looks at the pool afterwards.
@@ -274,19 +279,32 @@ async fn serve_rpc(
         }),
         sync_status: Arc::new(move || status.sync_status()),
         peer_count: Arc::new(move || peers.peer_count()),
-    };
-    weft_rpc::serve(rpc, backend).await.map_err(|error| match error {
-        RpcError::PortInUse { address } => port_in_use(address),
-        other => Failure::new(ExitStatus::Unexpected, "RPC cannot be served").fact("cause", other),
-    })
+        ..RpcBackend::offline(Arc::clone(store), Arc::clone(pool), params, validators)
+    }
 }
 
-fn port_in_use(address: SocketAddr) -> Failure {
-    let (ip, port) = (address.ip(), address.port());
-    let next = port.saturating_add(1000);
-    Failure::new(ExitStatus::Busy, format!("port {port} is already in use on {ip}")).fix(format!(
-        "another port (weft devnet --port {next}, weft node --rpc {ip}:{next}), or stop what holds it"
-    ))
+/// Tells subscribers of each transaction that a caller submits.
+fn with_announcements(backend: RpcBackend) -> RpcBackend {
+    let (pool, pending) = (Arc::clone(&backend.pool), Arc::clone(&backend.pending));
+    let submit = Arc::clone(&backend.submit);
+    RpcBackend {
+        submit: Arc::new(move |transaction| {
+            pending.admitted(&pool, &transaction);
+            submit(transaction);
+        }),
+        ..backend
+    }
+}
+
+fn view(setup: &NodeSetup, network: &Network, watch: &Arc<ConsensusWatch>) -> View {
+    let address =
+        |key: &SigningKey| ValidatorAddress::from_public_key(&key.verifying_key().to_bytes());
+    View {
+        network: network.clone(),
+        watch: Arc::clone(watch),
+        moniker: setup.config.node.moniker.clone(),
+        validator: setup.key.as_ref().map(address),
+    }
 }
 
 fn pool_limits(config: &Config) -> PoolLimits {
@@ -366,6 +384,9 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let mut config = Config::read(&home.config())?;
     if let Some(listen) = args.rpc {
         config.rpc.listen = listen;
+    }
+    if args.public {
+        config.rpc.profile = RpcProfile::Public;
     }
     if let Some(listen) = &args.p2p {
         config.p2p.listen.clone_from(listen);

@@ -4,7 +4,7 @@ use super::{Module, blocking};
 use crate::context::{At, Context, Work};
 use crate::convert::{self, RpcReceipt};
 use crate::error::Failure;
-use crate::params::Args;
+use crate::params::{Args, Quantity};
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64};
@@ -31,8 +31,14 @@ pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getUncleCountByBlockHash", 1, Work::Read, |context, args| {
         count(context, hash(args)?, |_| 0)
     });
-    blocking(module, "eth_getUncleByBlockNumberAndIndex", 2, Work::Read, |_, _| Ok(Value::Null));
-    blocking(module, "eth_getUncleByBlockHashAndIndex", 2, Work::Read, |_, _| Ok(Value::Null));
+    blocking(module, "eth_getUncleByBlockNumberAndIndex", 2, Work::Read, |_, args| {
+        number(args)?;
+        args.required::<Quantity>("index").map(|_| Value::Null)
+    });
+    blocking(module, "eth_getUncleByBlockHashAndIndex", 2, Work::Read, |_, args| {
+        hash(args)?;
+        args.required::<Quantity>("index").map(|_| Value::Null)
+    });
 }
 
 /// The first parameter as a block number or tag.
@@ -87,7 +93,12 @@ fn pending_block(context: &Context, at: &At, full: bool) -> Result<Value, Failur
 }
 
 /// Transactions of the pool that would go into the next block, in order.
+///
+/// None on a public listener: they say what others are about to do.
 pub(super) fn candidates(context: &Context, header: &Header) -> Vec<Arc<RecoveredTransaction>> {
+    if context.served.is_public() {
+        return Vec::new();
+    }
     let mut best =
         context.backend.pool.best(header.base_fee_per_gas.unwrap_or(0), header.gas_limit);
     let mut gas = 0u64;

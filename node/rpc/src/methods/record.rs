@@ -1,5 +1,6 @@
 //! `weft_*`: the parallel execution record, the certificate, and what the chain is.
 
+use super::node::validators;
 use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
@@ -9,7 +10,7 @@ use alloy_primitives::{Bytes, hex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weft_store::Kept;
-use weft_types::{AccessRecord, RunProfile};
+use weft_types::{AccessRecord, RunProfile, SealedBlock};
 
 /// Worker counts for which the record says how fast the block could have been.
 const WORKERS: [u32; 4] = [2, 4, 8, 16];
@@ -51,6 +52,47 @@ fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure
         "hash": hash,
         "deterministic": deterministic(record, &options)?,
         "local": local(profile, &options)?,
+    }))
+}
+
+/// What a subscriber to records asks for beside the summary.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct EventOptions {
+    transactions: bool,
+    reads: bool,
+    incarnations: bool,
+}
+
+/// The record of a committed block as an event: the summary, and the parts that were asked for. The
+/// halves are `null` when the node has no record of the block.
+pub(super) fn event(
+    context: &Context,
+    block: &SealedBlock,
+    options: EventOptions,
+) -> Result<Value, Failure> {
+    let EventOptions { transactions, reads, incarnations } = options;
+    let (header, height) = (block.header(), block.height().0);
+    let parts = RecordOptions { reads, incarnations };
+    let mut record = match context.backend.store.access_record(height)? {
+        Some(record) => deterministic(record, &parts)?,
+        None => Value::Null,
+    };
+    if let Some(record) = record.as_object_mut()
+        && !transactions
+    {
+        record.remove("transactions");
+        record.remove("edges");
+    }
+    Ok(json!({
+        "number": height,
+        "hash": block.hash(),
+        "timestamp": header.timestamp,
+        "transactions": block.transactions().len(),
+        "gasUsed": header.gas_used,
+        "gasLimit": header.gas_limit,
+        "deterministic": record,
+        "local": local(context.backend.store.profile(height)?, &parts)?,
     }))
 }
 
@@ -138,16 +180,6 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
     let Some(genesis) = backend.store.header(0)? else {
         return Err(Failure::internal("genesis header is not in the store"));
     };
-    let validators: Vec<Value> = (backend.validators.as_slice().iter())
-        .map(|validator| {
-            json!({
-                "name": validator.name,
-                "address": validator.address(),
-                "publicKey": hex::encode_prefixed(validator.public_key),
-                "power": validator.power,
-            })
-        })
-        .collect();
     let oldest = backend.store.oldest();
     Ok(json!({
         "chainId": backend.params.chain_id,
@@ -156,6 +188,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "finality": "instant: latest, safe and finalized are the same block; blocks are never removed",
         "stateCommitment": "blake3",
         "devnet": config.devnet,
+        "public": config.public,
         "oldest": {
             "state": oldest.of(Kept::History),
             "receipts": oldest.of(Kept::Receipts),
@@ -164,7 +197,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
             "records": oldest.of(Kept::Records),
         },
         "params": backend.params,
-        "validators": validators,
+        "validators": validators(&backend.validators),
         "limits": {
             "gasCap": config.gas_cap,
             "logsBlocks": config.logs_blocks_max,

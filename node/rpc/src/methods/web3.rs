@@ -1,11 +1,12 @@
 //! `web3_*`, `net_*` and `rpc_modules`.
 
 use super::{Module, quick};
+use crate::openrpc::document;
 use alloy_primitives::{Bytes, U64, keccak256};
-use serde_json::json;
+use std::collections::BTreeMap;
 
 /// `weft/v0.1.0/linux-x86_64/rust1.95`
-fn client_version() -> String {
+pub(super) fn client_version() -> String {
     format!(
         "weft/v{}/{}-{}/rust{}",
         env!("CARGO_PKG_VERSION"),
@@ -23,9 +24,9 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "net_peerCount", 0, |context, _| {
         Ok(U64::from((context.backend.peer_count)() as u64))
     });
-    quick(module, "rpc_modules", 0, |_, _| {
-        Ok(json!({
-            "eth": "1.0", "net": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0", "weft": "1.0"
-        }))
+    quick(module, "rpc_modules", 0, |context, _| {
+        let modules = context.served.modules();
+        Ok(modules.into_iter().map(|name| (name, "1.0")).collect::<BTreeMap<_, _>>())
     });
+    quick(module, "rpc.discover", 0, |context, _| Ok(document(context.served.methods())));
 }

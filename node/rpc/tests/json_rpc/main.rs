@@ -3,7 +3,11 @@
 mod blocks;
 mod calls;
 mod client;
+mod decoding;
+mod documentation;
+mod listeners;
 mod logs;
+mod node;
 mod proof;
 mod pruned;
 mod records;

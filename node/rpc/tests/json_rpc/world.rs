@@ -13,7 +13,9 @@ use std::sync::Arc;
 use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcServer, heads_channel, serve};
+use weft_rpc::{
+    HeadEvent, PendingFeed, RpcBackend, RpcConfig, RpcServer, SyncStatus, heads_channel, serve,
+};
 use weft_store::{BlockCommit, GenesisState, Store, StoreOptions};
 use weft_types::header::next_header;
 use weft_types::{
@@ -31,6 +33,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) submitted: Arc<Mutex<Vec<B256>>>,
+    /// What the node says about being behind.
+    pub(crate) behind: Arc<Mutex<Option<SyncStatus>>>,
     backend: RpcBackend,
     chain: Chain,
     _directory: tempfile::TempDir,
@@ -93,18 +97,30 @@ impl World {
         let pool = Arc::new(Pool::new(CHAIN_ID, PoolLimits::default()));
         let submitted = Arc::new(Mutex::new(Vec::new()));
         let heads = heads_channel();
+        let pending = Arc::<PendingFeed>::default();
+        let behind = Arc::new(Mutex::new(None));
         let backend = RpcBackend {
-            store: Arc::clone(&store),
-            pool: Arc::clone(&pool),
-            params: genesis.params.clone(),
-            validators: Arc::new(genesis.validators.clone()),
             heads: heads.clone(),
             submit: {
-                let submitted = Arc::clone(&submitted);
-                Arc::new(move |tx| submitted.lock().push(*tx.tx_hash()))
+                let (submitted, pending) = (Arc::clone(&submitted), Arc::clone(&pending));
+                let pool = Arc::clone(&pool);
+                Arc::new(move |tx| {
+                    submitted.lock().push(*tx.tx_hash());
+                    pending.admitted(&pool, &tx);
+                })
             },
-            sync_status: Arc::new(|| None),
+            sync_status: {
+                let behind = Arc::clone(&behind);
+                Arc::new(move || *behind.lock())
+            },
             peer_count: Arc::new(|| 3),
+            pending,
+            ..RpcBackend::offline(
+                Arc::clone(&store),
+                Arc::clone(&pool),
+                &genesis.params,
+                &genesis.validators,
+            )
         };
         let mut config = RpcConfig::new("127.0.0.1:0".parse().unwrap());
         change(&mut config);
@@ -118,7 +134,7 @@ impl World {
             pool: Arc::clone(&pool),
             heads,
         };
-        Self { server, store, pool, submitted, backend, chain, _directory: directory }
+        Self { server, store, pool, submitted, behind, backend, chain, _directory: directory }
     }
 
     /// Block 1: Alice deploys the logger, Bob sends her 5 wei. Block 2: both call the logger, with

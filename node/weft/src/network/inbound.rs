@@ -308,6 +308,13 @@ impl Network {
         verdict
     }
 
+    /// Tells subscribers of a transaction that the pool took.
+    fn announce(&self, hash: &B256) {
+        if let Some(transaction) = self.inner.pool.get(hash) {
+            self.inner.pending.admitted(&self.inner.pool, &transaction);
+        }
+    }
+
     /// Admits a gossiped batch: forwarded when at least one transaction is new and good, rejected
     /// when one of them is wrong whatever the state.
     fn admit_batch(&self, data: &[u8]) -> Verdict {
@@ -328,7 +335,10 @@ impl Network {
             };
             let state = head.state.as_ref();
             match self.inner.pool.admit(recovered, Origin::Peer, state, head.block.header()) {
-                Ok(_) => verdict = Verdict::Accept,
+                Ok(admitted) => {
+                    verdict = Verdict::Accept;
+                    self.announce(&admitted.hash);
+                }
                 Err(error) if error.blame() == Blame::Peer => return Verdict::Reject,
                 Err(_) => {}
             }
