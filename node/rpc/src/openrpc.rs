@@ -139,10 +139,10 @@ fn write_method(text: &mut String, method: &Method) {
     text.push_str(".\n");
     if !method.errors.is_empty() {
         let codes: Vec<String> = method.errors.iter().map(ToString::to_string).collect();
-        let _ = write!(text, "Errors: {}.\n", codes.join(", "));
+        let _ = writeln!(text, "Errors: {}.", codes.join(", "));
     }
     if !method.limits.is_empty() {
-        let _ = write!(text, "Limits: {}.\n", method.limits);
+        let _ = writeln!(text, "Limits: {}.", method.limits);
     }
 }
 

@@ -172,10 +172,6 @@ impl World {
         self.backend.clone()
     }
 
-    pub(crate) fn heads(&self) -> &tokio::sync::broadcast::Sender<Arc<HeadEvent>> {
-        &self.chain.heads
-    }
-
     /// Result of a method.
     pub(crate) async fn ok(&self, method: &str, params: Value) -> Value {
         let mut answer = call(self.server.local_addr(), method, params.clone()).await;
