@@ -147,7 +147,7 @@ async fn receipts_come_for_all_or_for_certain_transactions() {
     world.commit(vec![deploy(0), sent]);
     world.commit(vec![]);
     world.commit(vec![call.clone()]);
-    let mut events = vec![socket.event().await, socket.event().await, socket.event().await];
+    let mut events = [socket.event().await, socket.event().await, socket.event().await];
     events.sort_by_key(|event| event["subscription"] == one);
     let first = world.ok("eth_getBlockReceipts", json!(["0x1"])).await;
     let third = world.ok("eth_getBlockReceipts", json!(["0x3"])).await;
