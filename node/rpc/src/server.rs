@@ -77,13 +77,11 @@ pub async fn serve(config: RpcConfig, backend: RpcBackend) -> Result<RpcServer, 
         .set_http_middleware(
             tower::ServiceBuilder::new().option_layer(cors).layer(GuardLayer::new(&config)),
         )
-        .set_rpc_middleware(
-            RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
-                inner,
-                context: Arc::clone(&context),
-                batch_max,
-            }),
-        )
+        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
+            inner,
+            context: Arc::clone(&context),
+            batch_max,
+        }))
         .to_service_builder();
     let (stop, handle) = stop_channel();
     let service = move |stop| builder.clone().build(methods.clone(), stop);

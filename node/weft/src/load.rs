@@ -21,7 +21,12 @@ use send::Plan;
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
     /// Server to send to; several take turns, connection by connection
-    #[arg(long, value_name = "URL", value_delimiter = ',', default_value = "http://127.0.0.1:8545")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:8545"
+    )]
     pub rpc: Vec<String>,
     /// Transactions to send
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
@@ -77,22 +82,26 @@ async fn load(args: &LoadArgs) -> Result<Report, Failure> {
     let mut client = Client::connect(&args.rpc[0]).await.map_err(unreachable)?;
     let senders = accounts::derive(&args.mnemonic, args.senders)?;
     let addresses: Vec<Address> = senders.iter().map(|sender| sender.address).collect();
-    let chain_id = client.quantity("eth_chainId", &serde_json::json!([])).await.map_err(unreachable)?;
+    let chain_id =
+        client.quantity("eth_chainId", &serde_json::json!([])).await.map_err(unreachable)?;
     let first = client.nonces(&addresses, "pending").await.map_err(unreachable)?;
     let poor = client.balances(&addresses).await.map_err(unreachable)?;
-    if let Some(at) = poor.iter().position(|balance| *balance < U256::from(10).pow(U256::from(17))) {
+    if let Some(at) = poor.iter().position(|balance| *balance < U256::from(10).pow(U256::from(17)))
+    {
         return Err(Failure::new(ExitStatus::Config, "a sender has less than 0.1 ether")
             .fact("account", addresses[at])
             .fact("balance", format!("{} wei", poor[at]))
             .fix("fund it, send from fewer accounts (--senders), or name another --mnemonic"));
     }
     let mut plan = Plan::new(chain_id, senders, first);
-    let contracts = Contracts::deploy(&args.mix, args.conflict, &mut plan, &mut client, args.mine).await?;
+    let contracts =
+        Contracts::deploy(&args.mix, args.conflict, &mut plan, &mut client, args.mine).await?;
     let batches = plan.sign(args, &contracts);
     let before = (client.height().await.map_err(unreachable)?, cpu::of(args.pid));
     let mut report = send::all(args, &plan, batches, &mut client).await.map_err(unreachable)?;
     report.blocks = client.height().await.map_err(unreachable)?.saturating_sub(before.0);
-    report.cpu = cpu::of(args.pid).zip(before.1).map(|(after, before)| after.saturating_sub(before));
+    report.cpu =
+        cpu::of(args.pid).zip(before.1).map(|(after, before)| after.saturating_sub(before));
     Ok(report)
 }
 
@@ -104,6 +113,11 @@ fn unreachable(error: RpcFailure) -> Failure {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("expected a number from 0 to 1, found {text:?}"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("expected 0 to 1, found {share}")) }
+    let share: f64 =
+        text.parse().map_err(|_| format!("expected a number from 0 to 1, found {text:?}"))?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(format!("expected 0 to 1, found {share}"))
+    }
 }

@@ -54,9 +54,11 @@ impl Client {
             .filter(|rest| !rest.is_empty() && !rest.contains('/'))
             .ok_or_else(|| RpcFailure::Url { url: url.to_owned() })?;
         let address = if server.contains(':') { server.to_owned() } else { format!("{server}:80") };
-        let failed = |error: String| RpcFailure::Connection { server: server.to_owned(), reason: error };
-        let stream =
-            tokio::net::TcpStream::connect(&address).await.map_err(|error| failed(error.to_string()))?;
+        let failed =
+            |error: String| RpcFailure::Connection { server: server.to_owned(), reason: error };
+        let stream = tokio::net::TcpStream::connect(&address)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
         let (requests, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
@@ -75,9 +77,13 @@ impl Client {
             .map_err(|error| failed(error.to_string()))?;
         let answer = async {
             self.requests.ready().await.map_err(|error| failed(error.to_string()))?;
-            let response =
-                self.requests.send_request(request).await.map_err(|error| failed(error.to_string()))?;
-            let bytes = response.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
+            let response = self
+                .requests
+                .send_request(request)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
+            let bytes =
+                response.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
             serde_json::from_slice(&bytes.to_bytes()).map_err(|error| failed(error.to_string()))
         };
         match tokio::time::timeout(PATIENCE, answer).await {
@@ -99,9 +105,15 @@ impl Client {
     }
 
     /// A method that answers with a quantity.
-    pub(super) async fn quantity(&mut self, method: &str, params: &Value) -> Result<u64, RpcFailure> {
+    pub(super) async fn quantity(
+        &mut self,
+        method: &str,
+        params: &Value,
+    ) -> Result<u64, RpcFailure> {
         let answer = self.call(method, params).await?;
-        as_u256(&answer).and_then(|number| number.try_into().ok()).ok_or_else(|| unexpected(method, &answer))
+        as_u256(&answer)
+            .and_then(|number| number.try_into().ok())
+            .ok_or_else(|| unexpected(method, &answer))
     }
 
     /// Number of the newest block.
@@ -110,7 +122,11 @@ impl Client {
     }
 
     /// Nonces of accounts.
-    pub(super) async fn nonces(&mut self, of: &[Address], block: &str) -> Result<Vec<u64>, RpcFailure> {
+    pub(super) async fn nonces(
+        &mut self,
+        of: &[Address],
+        block: &str,
+    ) -> Result<Vec<u64>, RpcFailure> {
         let nonces = self.of_each("eth_getTransactionCount", of, block).await?;
         Ok(nonces.into_iter().map(|nonce| nonce.saturating_to()).collect())
     }
@@ -120,7 +136,12 @@ impl Client {
         self.of_each("eth_getBalance", of, "latest").await
     }
 
-    async fn of_each(&mut self, method: &str, of: &[Address], block: &str) -> Result<Vec<U256>, RpcFailure> {
+    async fn of_each(
+        &mut self,
+        method: &str,
+        of: &[Address],
+        block: &str,
+    ) -> Result<Vec<U256>, RpcFailure> {
         let mut answers = Vec::with_capacity(of.len());
         for chunk in of.chunks(100) {
             let batch: Vec<Value> = (0u64..)
@@ -132,7 +153,8 @@ impl Client {
             let mut found = vec![None; chunk.len()];
             let answer = self.post(Value::Array(batch).to_string().into()).await?;
             for one in answer.as_array().into_iter().flatten() {
-                let place = one["id"].as_u64().and_then(|id| found.get_mut(usize::try_from(id).ok()?));
+                let place =
+                    one["id"].as_u64().and_then(|id| found.get_mut(usize::try_from(id).ok()?));
                 if let Some(place) = place {
                     *place = as_u256(&one["result"]);
                 }
@@ -158,7 +180,10 @@ impl Client {
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
-        Err(RpcFailure::Method { method: METHOD.to_owned(), reason: format!("no receipt of {hash} after 10 s") })
+        Err(RpcFailure::Method {
+            method: METHOD.to_owned(),
+            reason: format!("no receipt of {hash} after 10 s"),
+        })
     }
 }
 
@@ -192,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_json_with_one_call_for_each_transaction() {
-        let raw = [alloy_primitives::Bytes::from_static(&[1, 2]), alloy_primitives::Bytes::from_static(&[3])];
+        let raw = [
+            alloy_primitives::Bytes::from_static(&[1, 2]),
+            alloy_primitives::Bytes::from_static(&[3]),
+        ];
         let body: Value = serde_json::from_slice(&batch_body(&raw)).unwrap();
         assert_eq!(body[1]["params"][0], "0x03");
         assert_eq!(body.as_array().unwrap().len(), 2);

@@ -47,7 +47,9 @@ impl Contracts {
         let apart = if conflict >= 1.0 { 0 } else { plan.senders().len().min(INSTANCES_MAX) };
         let mut contracts = Self {
             conflict,
-            run: keccak256([plan.senders()[0].as_slice(), &plan.next_nonce(0).to_be_bytes()].concat()),
+            run: keccak256(
+                [plan.senders()[0].as_slice(), &plan.next_nonce(0).to_be_bytes()].concat(),
+            ),
             tokens: Vec::new(),
             pairs: Vec::new(),
             router: Address::ZERO,
@@ -98,7 +100,8 @@ impl Contracts {
             codes.push(init_code(&Contract::Router.code(), &[]));
             for _ in 0..=apart {
                 // Two tokens, then the pool of both.
-                let [tokens @ .., pair] = [0, 1, 2].map(|n| senders[0].create(first + codes.len() as u64 + n));
+                let [tokens @ .., pair] =
+                    [0, 1, 2].map(|n| senders[0].create(first + codes.len() as u64 + n));
                 for _ in tokens {
                     let users = senders.iter().flat_map(|s| {
                         [(token_balance(*s), much), (token_allowance(*s, self.router), U256::MAX)]

@@ -49,16 +49,19 @@ impl Mix {
         let mut weights = Vec::new();
         for part in text.split(',') {
             let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
-            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name.trim()).ok_or_else(|| {
-                let names = Kind::ALL.map(Kind::name).join(", ");
-                format!("unknown kind {name:?}; there are: {names}")
-            })?;
+            let kind =
+                Kind::ALL.into_iter().find(|kind| kind.name() == name.trim()).ok_or_else(|| {
+                    let names = Kind::ALL.map(Kind::name).join(", ");
+                    format!("unknown kind {name:?}; there are: {names}")
+                })?;
             let weight: u32 = weight
                 .trim()
                 .parse()
                 .ok()
                 .filter(|weight| (1..=1_000_000).contains(weight))
-                .ok_or_else(|| format!("the weight of {name} must be 1 to 1000000, found {weight:?}"))?;
+                .ok_or_else(|| {
+                    format!("the weight of {name} must be 1 to 1000000, found {weight:?}")
+                })?;
             if weights.iter().any(|(known, _)| *known == kind) {
                 return Err(format!("{name} is named twice"));
             }
@@ -121,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_wrong_mix_is_told_what_there_is() {
-        assert!(Mix::parse("transfers=1").unwrap_err().contains("transfer, erc20, swap, mint, deposit"));
+        assert!(
+            Mix::parse("transfers=1").unwrap_err().contains("transfer, erc20, swap, mint, deposit")
+        );
         assert!(Mix::parse("transfer=0").unwrap_err().contains("1 to 1000000"));
         assert!(Mix::parse("mint,mint").unwrap_err().contains("twice"));
         assert!(Mix::parse("").is_err());

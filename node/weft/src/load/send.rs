@@ -43,7 +43,9 @@ impl Plan {
         let addresses = senders.iter().map(|sender| sender.address).collect();
         let signers = senders
             .iter()
-            .map(|sender| PrivateKeySigner::from_bytes(&sender.secret).expect("derived from a mnemonic"))
+            .map(|sender| {
+                PrivateKeySigner::from_bytes(&sender.secret).expect("derived from a mnemonic")
+            })
             .collect();
         Self { chain_id, signers, addresses, nonces }
     }
@@ -111,8 +113,9 @@ impl Plan {
 }
 
 fn sign(signer: &PrivateKeySigner, transaction: TxEip1559) -> Bytes {
-    let signature =
-        signer.sign_hash_sync(&transaction.signature_hash()).expect("a local key can sign any hash");
+    let signature = signer
+        .sign_hash_sync(&transaction.signature_hash())
+        .expect("a local key can sign any hash");
     let signed: Transaction = transaction.into_signed(signature).into();
     signed.encoded_2718().into()
 }
@@ -136,7 +139,9 @@ pub(super) async fn all(
         clients.push(Client::connect(&args.rpc[at % args.rpc.len()]).await?);
     }
     let share = queues.len() as f64;
-    let pause = args.rate.map(|rate| Duration::from_secs_f64(f64::from(args.batch) * share / f64::from(rate)));
+    let pause = args
+        .rate
+        .map(|rate| Duration::from_secs_f64(f64::from(args.batch) * share / f64::from(rate)));
     let started = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for (client, queue) in clients.into_iter().zip(queues) {
