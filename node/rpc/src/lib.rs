@@ -41,6 +41,7 @@ mod openrpc;
 mod params;
 mod pending;
 mod server;
+mod submission;
 
 pub use backend::{
     HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, consensus_channel, heads_channel,

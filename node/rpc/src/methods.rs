@@ -37,9 +37,9 @@ type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
 /// The methods of one listener. Those that it does not serve answer -32601 and say why: a client
 /// that knows them elsewhere must take its other way, and its user should learn the reason.
-pub(crate) fn all(context: Context) -> Module {
+pub(crate) fn all(context: Arc<Context>) -> Module {
     let served = context.served.clone();
-    let mut module = RpcModule::new(context);
+    let mut module = RpcModule::from_arc(context);
     register(&mut module);
     let names: Vec<&'static str> = module.method_names().collect();
     for name in names {

@@ -2,7 +2,9 @@
 //! asked for over plain HTTP, and the books of its connection.
 
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::guard::Transport;
+use crate::submission::Submissions;
 use http::Extensions;
 use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
 use jsonrpsee::core::server::BatchResponseBuilder;
@@ -16,9 +18,10 @@ const NEEDS_CONNECTION: [&str; 4] =
     ["eth_subscribe", "eth_unsubscribe", "weft_subscribe", "weft_unsubscribe"];
 
 /// Puts the rules before the methods.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct CallRules<S> {
     pub(crate) inner: S,
+    pub(crate) context: Arc<Context>,
     pub(crate) batch_max: usize,
     pub(crate) response_bytes_max: usize,
 }
@@ -52,7 +55,7 @@ where
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let Self { inner, batch_max, response_bytes_max } = self.clone();
+        let Self { inner, context, batch_max, response_bytes_max } = self.clone();
         async move {
             if batch.len() > batch_max {
                 let text = format!(
@@ -65,7 +68,12 @@ where
             let extensions = batch.iter().find_map(|entry| entry.as_ref().ok());
             let connection = extensions.and_then(|entry| connection_of(entry.extensions()));
             let running = connection.as_ref().map(Connection::begin);
-            let (answer, size) = all(&inner, batch, response_bytes_max).await;
+            // A listener that does not serve the method refuses it call by call.
+            let sends = context.served.refusal("eth_sendRawTransaction").is_none();
+            let (answer, size) = match Submissions::of(&batch).filter(|_| sends) {
+                Some(submissions) => (submissions.run(context).await, 0),
+                None => all(&inner, batch, response_bytes_max).await,
+            };
             drop(running);
             announced(connection.as_deref(), Id::Null, size, answer)
         }

@@ -72,21 +72,22 @@ pub async fn serve(config: RpcConfig, backend: RpcBackend) -> Result<RpcServer, 
 
     let (batch_max, connections_max) = (config.batch_max, config.connections_max as usize);
     let response_bytes_max = config.response_bytes_max as usize;
+    let served = Served::new(&config)?;
+    let pages = backend.pages.clone();
+    let context = Arc::new(Context::new(config.clone(), served, backend));
+    let methods = methods::all(Arc::clone(&context));
     let builder = Server::builder()
         .set_config(server_config(&config))
         .set_http_middleware(
-            tower::ServiceBuilder::new()
-                .option_layer(cors)
-                .layer(GuardLayer::new(&config, backend.pages.clone())),
+            tower::ServiceBuilder::new().option_layer(cors).layer(GuardLayer::new(&config, pages)),
         )
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
             inner,
+            context: Arc::clone(&context),
             batch_max,
             response_bytes_max,
         }))
         .to_service_builder();
-    let served = Served::new(&config)?;
-    let methods = methods::all(Context::new(config, served, backend));
     let (stop, handle) = stop_channel();
     let service = move |stop| builder.clone().build(methods.clone(), stop);
     tokio::spawn(accept(listener, connections_max, service, stop));

@@ -272,8 +272,8 @@ fn rpc_backend(
     let (status, peers) = (network.clone(), network.clone());
     let (params, validators) = (&setup.genesis.params, &setup.genesis.validators);
     RpcBackend {
-        submit: Arc::new(move |transaction| {
-            gossip.gossip_transaction(&transaction);
+        submit: Arc::new(move |transactions| {
+            gossip.gossip_transactions(transactions);
             // When the driver's queue is full it is busy, and looks at the pool afterwards.
             let _ = wake.try_send(Event::Transactions);
         }),
@@ -288,9 +288,9 @@ fn with_announcements(backend: RpcBackend) -> RpcBackend {
     let (pool, pending) = (Arc::clone(&backend.pool), Arc::clone(&backend.pending));
     let submit = Arc::clone(&backend.submit);
     RpcBackend {
-        submit: Arc::new(move |transaction| {
-            pending.admitted(&pool, &transaction);
-            submit(transaction);
+        submit: Arc::new(move |transactions| {
+            transactions.iter().for_each(|transaction| pending.admitted(&pool, transaction));
+            submit(transactions);
         }),
         ..backend
     }

@@ -104,9 +104,9 @@ impl World {
             submit: {
                 let (submitted, pending) = (Arc::clone(&submitted), Arc::clone(&pending));
                 let pool = Arc::clone(&pool);
-                Arc::new(move |tx| {
-                    submitted.lock().push(*tx.tx_hash());
-                    pending.admitted(&pool, &tx);
+                Arc::new(move |new| {
+                    submitted.lock().extend(new.iter().map(|tx| *tx.tx_hash()));
+                    new.iter().for_each(|tx| pending.admitted(&pool, tx));
                 })
             },
             sync_status: {
