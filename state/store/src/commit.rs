@@ -4,9 +4,8 @@ use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::leaves::code_stems;
-use crate::logs;
 use crate::retention::{Kept, Oldest};
-use crate::{Anchor, StoreError};
+use crate::{Anchor, StoreError, addresses, logs};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -91,7 +90,7 @@ impl BlockCommit {
         let key = height.to_be_bytes();
         let mut batch = Batch::new(database);
         batch.state(&self.diff, Some(height));
-        batch.block(&self.block, &self.senders, &self.receipts);
+        batch.block(&self.block, &self.senders, &self.receipts, &self.access_list);
         batch.put(Column::Certificates, key, encode_borsh(&self.certificate));
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
@@ -129,7 +128,7 @@ impl GenesisState<'_> {
         batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
         batch.put(Column::Meta, layout::META_GENESIS, self.block.hash());
         batch.state(self.diff, None);
-        batch.block(self.block, &[], &[]);
+        batch.block(self.block, &[], &[], &[]);
         let record = encode_borsh(&AccessRecord::default());
         batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
         batch.finish()
@@ -146,7 +145,7 @@ pub(crate) fn import_batch(
     let mut batch = Batch::new(database);
     batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
     batch.put(Column::Meta, layout::META_GENESIS, genesis.block.hash());
-    batch.block(genesis.block, &[], &[]);
+    batch.block(genesis.block, &[], &[], &[]);
     for header in &anchor.ancestors {
         let (key, hash) = (header.number.to_be_bytes(), header.hash_slow());
         batch.put(Column::Headers, key, layout::encode_header(&hash, header));
@@ -154,7 +153,7 @@ pub(crate) fn import_batch(
     }
     let height = anchor.block.height().0;
     if height > 0 {
-        batch.block(&anchor.block, &anchor.senders, &anchor.receipts);
+        batch.block(&anchor.block, &anchor.senders, &anchor.receipts, &[]);
     }
     if let Some(certificate) = &anchor.certificate {
         batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
@@ -301,7 +300,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Header, body, receipts, the indices and the head.
-    fn block(&mut self, block: &SealedBlock, senders: &[Address], receipts: &[Receipt]) {
+    fn block(
+        &mut self,
+        block: &SealedBlock,
+        senders: &[Address],
+        receipts: &[Receipt],
+        list: &[u8],
+    ) {
         let (height, hash) = (block.height().0, block.hash());
         let key = height.to_be_bytes();
         self.put(Column::Headers, key, layout::encode_header(&hash, block.header()));
@@ -317,6 +322,9 @@ impl<'a> Batch<'a> {
         }
         for (tag, places) in logs::entries(receipts) {
             self.put(Column::LogIndex, logs::key(&tag, height), [places]);
+        }
+        for tag in addresses::entries(block, senders, list) {
+            self.put(Column::AddressIndex, addresses::key(&tag, height), []);
         }
         let head = HeadRecord { height, hash, state_root: block.header().state_root };
         self.put(Column::Meta, layout::META_HEAD, encode_borsh(&head));

@@ -10,9 +10,12 @@ use weft_commitment::{AccountKey, TreeKey};
 use weft_types::{Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
 
 /// Version of the whole layout.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
-/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them.
+/// The layout without `address_index`: opening it adds that.
+pub(crate) const SCHEMA_WITHOUT_ADDRESS_INDEX: u32 = 2;
+
+/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them, and `address_index`.
 pub(crate) const SCHEMA_WITHOUT_LOG_INDEX: u32 = 1;
 
 pub(crate) const META_SCHEMA: &[u8] = b"schema";
