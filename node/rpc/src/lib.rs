@@ -27,6 +27,7 @@
 
 mod backend;
 mod config;
+mod console;
 mod context;
 mod convert;
 mod error;
@@ -38,5 +39,6 @@ mod server;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;
+pub use console::ConsoleSink;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};

@@ -14,18 +14,25 @@ mod account;
 mod block;
 mod call;
 mod chain;
+mod debug;
 mod fees;
 pub(crate) mod filters;
 mod logs;
+mod otterscan;
 mod overrides;
 mod proof;
 mod record;
 mod refused;
+mod replay;
 mod send;
+mod simulate;
 mod subscribe;
+mod trace;
 mod transaction;
 mod txpool;
 mod web3;
+
+pub(crate) use replay::console_lines_of_block;
 
 pub(crate) type Module = RpcModule<Context>;
 
@@ -34,20 +41,29 @@ type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
 /// Every method of the server.
 pub(crate) fn all(context: Context) -> Module {
-    let mut module = RpcModule::new(context);
+    let context = Arc::new(context);
+    if context.config.console.is_some() {
+        let heads = context.backend.heads.subscribe();
+        tokio::spawn(crate::console::follow(Arc::downgrade(&context), heads));
+    }
+    let mut module = RpcModule::from_arc(context);
     access_list::register(&mut module);
     account::register(&mut module);
     block::register(&mut module);
     call::register(&mut module);
     chain::register(&mut module);
+    debug::register(&mut module);
     fees::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
+    otterscan::register(&mut module);
     proof::register(&mut module);
     record::register(&mut module);
     refused::register(&mut module);
     send::register(&mut module);
+    simulate::register(&mut module);
     subscribe::register(&mut module);
+    trace::register(&mut module);
     transaction::register(&mut module);
     txpool::register(&mut module);
     web3::register(&mut module);

@@ -49,6 +49,8 @@ pub struct NodeSetup {
     pub reset_signing: bool,
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
+    /// Hears the console lines of contracts; none outside of a devnet.
+    pub console: Option<weft_rpc::ConsoleSink>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -256,6 +258,7 @@ async fn serve_rpc(
         logs_results_max: section.logs_max_results,
         sync_timeout_ms: section.sync_timeout_ms,
         batch_max: section.max_batch as usize,
+        console: setup.console.clone(),
         devnet: setup.devnet,
         ..RpcConfig::new(section.listen)
     };
@@ -394,6 +397,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             store,
             reset_signing,
             devnet: false,
+            console: None,
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(
