@@ -36,6 +36,7 @@ mod methods;
 mod middleware;
 mod params;
 mod server;
+mod submission;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;

@@ -40,8 +40,7 @@ pub(crate) type Module = RpcModule<Context>;
 type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
 /// Every method of the server.
-pub(crate) fn all(context: Context) -> Module {
-    let context = Arc::new(context);
+pub(crate) fn all(context: Arc<Context>) -> Module {
     if context.config.console.is_some() {
         let heads = context.backend.heads.subscribe();
         tokio::spawn(crate::console::follow(Arc::downgrade(&context), heads));
