@@ -33,7 +33,9 @@ mod error;
 mod guard;
 mod methods;
 mod middleware;
+
 mod params;
+mod records;
 mod server;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};

@@ -6,6 +6,7 @@ mod client;
 mod logs;
 mod proof;
 mod pruned;
+mod record_analysis;
 mod records;
 mod send;
 mod state;
