@@ -3,6 +3,7 @@
 
 use crate::error::Failure;
 use crate::methods::filters::Filters;
+use crate::records::Records;
 use crate::{RpcBackend, RpcConfig};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) config: RpcConfig,
     pub(crate) backend: RpcBackend,
     pub(crate) filters: Filters,
+    pub(crate) records: Records,
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
@@ -68,6 +70,7 @@ impl Context {
         let calls = if config.calls_concurrent == 0 { cores } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
+            records: Records::new(config.devnet),
             tip: Mutex::new(None),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),

@@ -34,7 +34,9 @@ mod error;
 mod guard;
 mod methods;
 mod middleware;
+
 mod params;
+mod records;
 mod server;
 mod submission;
 

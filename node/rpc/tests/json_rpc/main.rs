@@ -7,6 +7,7 @@ mod logs;
 mod ots;
 mod proof;
 mod pruned;
+mod record_analysis;
 mod records;
 mod send;
 mod simulate;
