@@ -174,9 +174,9 @@ impl Executor {
         let mut before = Phase::new(&environment, block, Ledger::new(&base));
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
-        let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING);
+        let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING, None);
         let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
-        let mut settler = Settler::new(admission, false);
+        let mut settler = Settler::new(admission, None, false);
         let options = Options { workers, incarnations: false, ..self.options };
         let result = weft_stm::virtual_time::makespan(&vm, &mut settler, &options, costs);
         if let Some(failure) = settler.admission.failure.take() {

@@ -1,12 +1,13 @@
 //! Executing a block with its access list.
 
-use super::results::{Executed, Receipts};
+use super::results::Executed;
 use super::speculative::PARALLEL_PRODUCTS_MIN;
 use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::listed::Listed;
+use crate::receipts::{ReceiptWorks, Receipts};
 use crate::settle::{Outcome, Policy};
 use crate::system;
 use crate::verification::{Agreed, Checked, Verdict, Verification};
@@ -113,7 +114,10 @@ impl Executor {
         let requests = after.requests;
         let outcomes = admitted.outcomes;
         let net = || if products.diff { listed.net_change() } else { Ok(Default::default()) };
-        let receipts = || Receipts::of(outcomes, products);
+        let receipts = || match products.receipts || products.receipts_root {
+            true => ReceiptWorks::new(products.receipts_root).finish(outcomes),
+            false => Receipts::default(),
+        };
         let work = || {
             if rayon::current_thread_index().is_none() {
                 return (net(), receipts());
@@ -199,7 +203,7 @@ fn admit(block: &BlockInput<'_>, agreed: Agreed, logged: bool) -> Result<Admitte
         gas_used += used;
         if let Some(logs) = logs.next() {
             let kind = transactions[index as usize].tx_type();
-            outcomes.push(Outcome::new(kind, success, used, gas_used, logs));
+            outcomes.push(Outcome::new(kind, success, gas_used, logs));
         }
     }
     let mut record = agreed.accesses;
