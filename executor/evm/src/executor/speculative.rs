@@ -49,7 +49,7 @@ impl Executor {
         let works = (products.receipts || products.receipts_root)
             .then(|| ReceiptWorks::new(products.receipts_root));
         // Deposits are read from the logs of all transactions in their order: such blocks keep them until the end.
-        let behind = works.as_ref().filter(|_| block.rules.deposit_contract.is_none());
+        let behind = works.as_ref().filter(|_| block.rules.deposits().is_none());
         let vm = BlockVm::new(&base, &environment, block.transactions, wanted, behind);
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
         let mut settler = Settler::new(admission, behind, products.access_record);

@@ -54,9 +54,7 @@ impl Executor {
             min_parallel_transactions: self.min_parallel_by_gas(block.transactions),
             traced: products.access_record,
             timed: products.incarnations,
-            logged: products.receipts
-                || products.receipts_root
-                || block.rules.deposit_contract.is_some(),
+            logged: products.receipts || products.receipts_root || block.rules.deposits().is_some(),
         };
         let started = Instant::now();
         let (verdict, foreseen) = match beside {
