@@ -19,6 +19,7 @@ pub mod certificate;
 pub mod diff;
 pub mod header;
 pub mod limits;
+pub mod ordered_trie;
 pub mod params;
 pub mod parts;
 pub mod profile;

@@ -64,6 +64,7 @@ mod oracle;
 mod place;
 mod products;
 mod profile;
+mod receipts;
 mod rules;
 mod settle;
 mod system;

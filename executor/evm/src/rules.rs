@@ -96,6 +96,12 @@ impl Rules {
         }
     }
 
+    /// The contract whose logs of this block are deposit requests, if it has any (EIP-6110).
+    pub(crate) fn deposits(&self) -> Option<Address> {
+        let requests = self.system_calls && self.spec.is_enabled_in(SpecId::PRAGUE);
+        self.deposit_contract.filter(|_| requests)
+    }
+
     /// The rules of a Weft chain: Osaka, no blobs, no deposit contract.
     #[must_use]
     pub fn weft(params: &ChainParams) -> Self {

@@ -88,7 +88,7 @@ impl<'p, 'b> Phase<'p, 'b> {
         if !self.block.rules.system_calls || !self.has(SpecId::PRAGUE) {
             return Ok(requests);
         }
-        if let Some(contract) = self.block.rules.deposit_contract {
+        if let Some(contract) = self.block.rules.deposits() {
             requests.extend(deposits::request(contract, logs)?);
         }
         let calls = [

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use weft_commitment::{CommitmentError, Tree};
 use weft_evm::{Executed, ExecutionError, Executor, Skipped};
@@ -222,27 +222,33 @@ impl Chain {
         transactions: &[Arc<RecoveredTransaction>],
         list: Option<&[u8]>,
     ) -> Result<(Executed, Tree), PrepareError> {
-        let verify = || self.executor.verify(header, transactions, list, &head.state, &self.params);
+        let (executor, params) = (&self.executor, &self.params);
         let apply = |diff: &StateDiff| {
             let started = Instant::now();
             let tree = head.tree.try_apply(diff).map_err(unreadable)?;
             Ok::<_, PrepareError>((tree, micros(started)))
         };
         // The list says what will change before anything is executed: a large block has its root computed meanwhile.
-        let (executed, foreseen) =
-            match list.filter(|list| list.len() >= ROOT_BESIDE_LIST_BYTES_MIN) {
-                None => (verify(), None),
-                Some(list) => rayon::join(verify, || {
-                    let count = transactions.len();
-                    let diff = self.executor.foresee(header, count, list, &head.state).ok()?;
-                    let applied = apply(&diff).ok()?;
-                    Some((diff, applied))
-                }),
-            };
-        let mut executed = executed.map_err(prepare_error)?;
-        let (tree, root_us) = match foreseen {
-            Some((diff, applied)) if diff == executed.diff => applied,
-            _ => apply(&executed.diff)?,
+        let applied = OnceLock::new();
+        let large = list.filter(|list| list.len() >= ROOT_BESIDE_LIST_BYTES_MIN);
+        let executed = match large {
+            None => {
+                let executed = executor.verify(header, transactions, list, &head.state, params);
+                executed.map(|executed| (executed, false))
+            }
+            Some(list) => {
+                let beside = |diff: &StateDiff| {
+                    if let Ok(done) = apply(diff) {
+                        let _ = applied.set(done);
+                    }
+                };
+                executor.verify_beside(header, transactions, list, &head.state, params, &beside)
+            }
+        };
+        let (mut executed, foreseen) = executed.map_err(prepare_error)?;
+        let (tree, root_us) = match applied.into_inner().filter(|_| foreseen) {
+            Some(applied) => applied,
+            None => apply(&executed.diff)?,
         };
         executed.profile.root_us = root_us;
         Ok((executed, tree))

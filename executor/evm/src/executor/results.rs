@@ -1,12 +1,9 @@
 //! What executing a block gives.
 
 use crate::executor::Products;
-use crate::settle::Outcome;
 use alloy_primitives::{Address, B256, Bloom, Bytes};
-use rayon::prelude::*;
 use std::sync::Arc;
 use weft_types::block::transactions_root;
-use weft_types::receipt::{logs_bloom, receipts_root};
 use weft_types::{
     AccessRecord, Block, Header, Receipt, RecoveredTransaction, RunProfile, SealedBlock, StateDiff,
     Transaction,
@@ -127,38 +124,5 @@ impl Executed {
     #[must_use]
     pub fn plain_transactions(&self) -> Vec<Transaction> {
         self.transactions.iter().map(|transaction| transaction.inner().clone()).collect()
-    }
-}
-
-/// The receipts of a block and what the header says of them.
-#[derive(Default)]
-pub(super) struct Receipts {
-    pub(super) receipts: Vec<Receipt>,
-    pub(super) logs_bloom: Bloom,
-    pub(super) receipts_root: B256,
-}
-
-impl Receipts {
-    /// What is asked for.
-    pub(super) fn of(outcomes: Vec<Outcome>, products: Products) -> Self {
-        if products.receipts || products.receipts_root {
-            Self::make(outcomes, products.receipts_root)
-        } else {
-            Self::default()
-        }
-    }
-
-    pub(super) fn make(outcomes: Vec<Outcome>, summary: bool) -> Self {
-        let receipts: Vec<Receipt> = if rayon::current_thread_index().is_some() {
-            outcomes.into_par_iter().with_min_len(64).map(Outcome::into_receipt).collect()
-        } else {
-            outcomes.into_iter().map(Outcome::into_receipt).collect()
-        };
-        let (logs_bloom, receipts_root) = if summary {
-            (logs_bloom(&receipts), receipts_root(&receipts))
-        } else {
-            Default::default()
-        };
-        Self { receipts, logs_bloom, receipts_root }
     }
 }

@@ -1,6 +1,6 @@
 //! Executing a block by speculation (Block-STM), and making its products.
 
-use super::results::{Executed, Receipts};
+use super::results::Executed;
 use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::effects::Wanted;
@@ -9,7 +9,8 @@ use crate::error::{ExecutionError, Failure};
 use crate::ledger::Ledger;
 use crate::products::{Ingredients, Settled, each};
 use crate::profile::profile_of;
-use crate::settle::{Admission, Outcome, Policy, Settler, Trace};
+use crate::receipts::{ReceiptWorks, Receipts};
+use crate::settle::{Admission, Policy, Settler, Trace};
 use crate::system::{self, Phase};
 use crate::vm::BlockVm;
 use alloy_consensus::Transaction as _;
@@ -45,9 +46,13 @@ impl Executor {
             cells: products.access_list,
             ..Wanted::NOTHING
         };
-        let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
+        let works = (products.receipts || products.receipts_root)
+            .then(|| ReceiptWorks::new(products.receipts_root));
+        // Deposits are read from the logs of all transactions in their order: such blocks keep them until the end.
+        let behind = works.as_ref().filter(|_| block.rules.deposits().is_none());
+        let vm = BlockVm::new(&base, &environment, block.transactions, wanted, behind);
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
-        let mut settler = Settler::new(admission, products.access_record);
+        let mut settler = Settler::new(admission, behind, products.access_record);
         let options = Options {
             incarnations: products.incarnations,
             min_parallel_transactions: self.min_parallel(block.transactions),
@@ -84,7 +89,9 @@ impl Executor {
             codes: all_codes,
             empty_exists,
         };
-        let made = self.make_products(&ingredients, outcomes, &traces, products)?;
+        let receipts =
+            || works.as_ref().map_or_else(Receipts::default, |works| works.finish(outcomes));
+        let made = self.make_products(&ingredients, receipts, &traces, products)?;
         Ok(Executed {
             transactions: block.pick(&included),
             skipped,
@@ -139,11 +146,10 @@ impl Executor {
     fn make_products(
         &self,
         ingredients: &Ingredients<'_, '_>,
-        outcomes: Vec<Outcome>,
+        receipts: impl FnOnce() -> Receipts + Send,
         traces: &[Trace<'_>],
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let gas_used: Vec<u64> = outcomes.iter().map(|outcome| outcome.gas_used).collect();
         let list = || -> Result<(B256, Bytes), ExecutionError> {
             if !products.access_list {
                 return Ok(Default::default());
@@ -153,13 +159,10 @@ impl Executor {
         };
         let record = || {
             let places: Vec<usize> = (0..traces.len()).collect();
-            let access = |place: &usize| {
-                ingredients.transaction_access(*place, gas_used[*place], &traces[*place])
-            };
+            let access = |place: &usize| ingredients.transaction_access(*place, &traces[*place]);
             AccessRecord { transactions: each(&places, access) }
         };
         let net = || if products.diff { ingredients.net_change() } else { Ok(Default::default()) };
-        let receipts = || Receipts::of(outcomes, products);
         let work = || {
             if rayon::current_thread_index().is_none() {
                 return (list(), (record(), (net(), receipts())));
@@ -168,7 +171,7 @@ impl Executor {
         };
         // A small block is not worth the call.
         let nothing = Products { incarnations: false, ..products } == Products::NONE;
-        let small = gas_used.len() < PARALLEL_PRODUCTS_MIN || nothing;
+        let small = ingredients.included.len() < PARALLEL_PRODUCTS_MIN || nothing;
         let (list, (access_record, (net, receipts))) =
             if small { work() } else { self.pool.install(work) };
         let ((access_list_hash, access_list), (diff, wiped)) = (list?, net?);
