@@ -7,6 +7,7 @@ use crate::base::{Base, CodeCache};
 use crate::environment::Environment;
 use crate::error::{CallError, Failure};
 use crate::ledger::Ledger;
+use crate::points;
 use crate::rules::Rules;
 use crate::tracker::{Tracker, Unanswered};
 use alloy_eips::eip2930::AccessList;
@@ -184,6 +185,7 @@ impl<'r> Simulation<'r> {
         state: &'r dyn StateReader,
         params: &ChainParams,
     ) -> Result<Self, CallError> {
+        points::install();
         let mut environment = Environment::new(header, &Rules::weft(params));
         environment.cfg.tx_gas_limit_cap = Some(u64::MAX);
         environment.cfg.disable_nonce_check = true;

@@ -28,6 +28,7 @@
 //!
 //! meta             "schema"  u32be
 //!                  "genesis" block hash
+//!                  "base"    n of the block that an imported state is of; the 256 before it are headers
 //!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
 //!                  "oldest"  borsh (u64 for history, receipts, logs, access lists, records)
@@ -44,7 +45,7 @@
 //! certificates     n                      -> borsh commit certificate; none at genesis
 //! receipts         n                      -> RLP list of receipts
 //! access_lists     n                      -> RLP block access list (EIP-7928); none if not kept
-//! access_records   n                      -> borsh access record
+//! access_records   n                      -> borsh access record; empty if not executed here
 //! profiles         n                      -> JSON run profile; none if not executed here
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
@@ -181,7 +182,9 @@ pub use snapshot::{
     SnapshotFile, SnapshotManifest, read_manifest, restore_snapshot, verify_snapshot,
 };
 pub use store::{Head, Store, StoredBlock};
-pub use sync::{Anchor, Export, Import, ListedBlock};
+pub use sync::{
+    ANCHOR_BYTES_MAX, Anchor, Export, Import, LISTED_BYTES_MAX, ListedBlock, Senders, Stream,
+};
 pub use trees::PROOF_BLOCKS;
 /// What a tree given out by this store answers with: see [`Store::tree_at`].
 pub use weft_commitment::CommitmentError;
