@@ -100,13 +100,13 @@ pub(crate) fn export(args: &SnapshotExportArgs) -> Result<String, Failure> {
     let extend = args.extend.is_some();
     let summary = match open(&home, &home.database(), &genesis) {
         Ok(store) => write(&store, genesis.params.chain_id, &folder, extend, args.chunk_leaves)
-            .map_err(|error| database::failure(&home, &error))?,
+            .map_err(|error| cannot_export(&home, &error))?,
         Err(StoreError::Locked { .. }) => {
             let folder = std::path::absolute(&folder).unwrap_or(folder);
             let chunk_leaves = args.chunk_leaves;
             control::export(&home, &Question::Export { folder, extend, chunk_leaves })?
         }
-        Err(error) => return Err(database::failure(&home, &error)),
+        Err(error) => return Err(cannot_open(&home, &error)),
     };
     Ok(answer(args.home.json, &summary, |summary| {
         format!(
@@ -120,6 +120,30 @@ pub(crate) fn export(args: &SnapshotExportArgs) -> Result<String, Failure> {
             summary.state_root
         )
     }))
+}
+
+fn cannot_export(home: &Home, error: &StoreError) -> Failure {
+    match error {
+        StoreError::Snapshot { .. } | StoreError::Pruned { .. } | StoreError::NoList { .. } => {
+            Failure::new(ExitStatus::Unexpected, "the stream cannot be written")
+                .fact("home", home.root().display())
+                .fact("cause", error)
+                .fix("check the folder; when blocks in between are not kept any more, export a new stream")
+        }
+        other => database::failure(home, other),
+    }
+}
+
+fn cannot_open(home: &Home, error: &StoreError) -> Failure {
+    match error {
+        StoreError::WrongGenesis { .. } => {
+            Failure::new(ExitStatus::Unsafe, "this home belongs to another chain")
+                .fact("home", home.root().display())
+                .fact("cause", error)
+                .fix("use the genesis.json that this home was made with (nothing was changed)")
+        }
+        other => database::failure(home, other),
+    }
 }
 
 fn open(home: &Home, directory: &Path, genesis: &Genesis) -> Result<Arc<Store>, StoreError> {
@@ -142,8 +166,8 @@ pub(crate) fn import(args: &SnapshotImportArgs) -> Result<String, Failure> {
     } else {
         begin(&home, &genesis, &streams, trust, &mut refused)?
     };
-    let store = open(&home, &home.database(), &genesis)
-        .map_err(|error| database::failure(&home, &error))?;
+    let store =
+        open(&home, &home.database(), &genesis).map_err(|error| cannot_open(&home, &error))?;
     let before = store.head().block.height().0;
     catch_up(&home, &store, &genesis, &streams, &mut refused)?;
     let head = store.head();
