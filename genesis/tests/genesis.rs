@@ -253,7 +253,11 @@ fn a_wrong_file_is_answered_with_what_where_and_what_to_do() {
         ),
         (
             with(r#""balance": "0x64""#, r#""storage": { "1": 1 }"#),
-            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither nonce, balance nor code: give it code or remove the storage (EIP-161)",
+            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither code nor a nonce, expected one of them: give it its code or nonce 1, or remove the storage (EIP-7610)",
+        ),
+        (
+            with(r#""balance": "0x64""#, r#""balance": "0x64", "storage": { "1": 1 }"#),
+            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither code nor a nonce, expected one of them: give it its code or nonce 1, or remove the storage (EIP-7610)",
         ),
         (
             with("\"0x64\"", "\"0xffffffffffffffffffffffffffffffff\""),

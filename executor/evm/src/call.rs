@@ -7,6 +7,7 @@ use crate::base::{Base, CodeCache};
 use crate::environment::Environment;
 use crate::error::{CallError, Failure};
 use crate::ledger::Ledger;
+use crate::points;
 use crate::rules::Rules;
 use crate::tracker::Tracker;
 use alloy_eips::eip2930::AccessList;
@@ -253,6 +254,7 @@ impl<'r> Simulation<'r> {
         state: &'r dyn StateReader,
         params: &ChainParams,
     ) -> Result<Self, CallError> {
+        points::install();
         let rules = Rules::weft(params);
         let (environment, transaction) = request.environment(header, state, &rules)?;
         Ok(Self { request, state, header, environment, transaction })

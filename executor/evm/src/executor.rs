@@ -6,6 +6,7 @@ use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::Ledger;
 use crate::listed::Shelf;
+use crate::points;
 use crate::rules::Rules;
 use crate::settle::{Admission, Policy, Settler};
 use crate::system::Phase;
@@ -132,6 +133,7 @@ impl Executor {
     /// the caller's thread alone: slower, with the same results.
     #[must_use]
     pub fn new(workers: usize) -> Self {
+        points::install();
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if workers == 0 { cores() } else { workers };
         let pool = Pool::new(workers)

@@ -62,6 +62,7 @@ mod machine;
 mod memory;
 mod oracle;
 mod place;
+mod points;
 mod products;
 mod profile;
 mod receipts;

@@ -239,6 +239,11 @@ pub enum SnapshotCommand {
     Verify(SnapshotVerifyArgs),
     /// Start a home's database from a snapshot
     Restore(SnapshotRestoreArgs),
+    /// Write the state in chunks that can be verified one by one, and the blocks since then; also
+    /// while the node runs
+    Export(SnapshotExportArgs),
+    /// Start a home's database from the chunks of an export, or apply the blocks in it
+    Import(SnapshotImportArgs),
     /// List the snapshots of a home
     List(HomeArgs),
 }
@@ -252,6 +257,40 @@ pub struct SnapshotCreateArgs {
     /// Folder for the snapshot's folder; HOME/snapshots if absent
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+}
+
+/// Flags of `weft snapshot export`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotExportArgs {
+    /// The home
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Folder for the stream's folder; HOME/snapshots if absent
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Add the blocks decided since to this stream, instead of writing a new one
+    #[arg(long, value_name = "STREAM", conflicts_with = "out")]
+    pub extend: Option<PathBuf>,
+    /// Most leaves of a chunk: an account has two, a slot one
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub chunk_leaves: u32,
+}
+
+/// Flags of `weft snapshot import`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotImportArgs {
+    /// Folders of streams; what is refused in one is taken from the next one
+    #[arg(required = true, value_name = "STREAM")]
+    pub streams: Vec<PathBuf>,
+    /// The home: with its configuration and genesis file. With a database, blocks are added to it
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Height that the block of the state must have
+    #[arg(long)]
+    pub height: Option<u64>,
+    /// Hash that the block of the state must have
+    #[arg(long)]
+    pub hash: Option<B256>,
 }
 
 /// Flags of `weft snapshot verify`.

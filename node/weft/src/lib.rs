@@ -36,6 +36,7 @@ pub mod node;
 pub mod replay;
 pub mod report;
 pub mod snapshot;
+pub mod stream;
 pub mod testnet;
 
 use cli::{Cli, Command, ConfigCommand, GenesisCommand, TestnetCommand};

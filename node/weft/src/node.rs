@@ -10,6 +10,7 @@ use crate::driver::{Driver, DriverEnd, DriverParts, Event, OnBlock, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
+use crate::snapshot::automatic;
 use crate::{execution, logging};
 use alloy_primitives::Address;
 use ed25519_dalek::SigningKey;
@@ -72,6 +73,8 @@ pub struct RunningNode {
 struct Threads {
     driver: std::thread::JoinHandle<()>,
     execution: std::thread::JoinHandle<()>,
+    /// Takes snapshots, when the configuration asks for them.
+    snapshots: Option<std::thread::JoinHandle<()>>,
     ended: oneshot::Receiver<DriverEnd>,
     /// Ends the driver whatever waits in its queue.
     stop: Arc<AtomicBool>,
@@ -117,7 +120,8 @@ impl RunningNode {
             }
         };
         let rpc_address = rpc.local_addr();
-        let control = Control::start(&setup.home, Arc::clone(&store));
+        let control =
+            Control::start(&setup.home, Arc::clone(&store), setup.genesis.params.chain_id);
         let store_of_threads = Arc::clone(&store);
         let parts = Parts { store: store_of_threads, log, sign_from, pool, heads };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
@@ -159,13 +163,14 @@ impl RunningNode {
         if let Some(control) = self.control {
             control.stop().await;
         }
-        let Threads { driver, execution, stop, .. } = self.threads;
+        let Threads { driver, execution, snapshots, stop, .. } = self.threads;
         stop.store(true, Ordering::Release);
         let joined = tokio::task::spawn_blocking(move || {
             // Wakes the driver; a full queue means that it is awake.
             let _ = self.events.try_send(Event::Shutdown);
             let _ = driver.join();
             let _ = execution.join();
+            let _ = snapshots.map(std::thread::JoinHandle::join);
         });
         self.network.stop().await;
         let _ = joined.await;
@@ -192,6 +197,7 @@ fn start_threads(
     let unreadable = |error: LogError| damaged(&home.consensus(), &error.to_string());
     let guard = log.guard().map_err(unreadable)?;
     let log_is_fresh = log.is_fresh().map_err(unreadable)?;
+    let (due, snapshots) = snapshots(&home, &store, &config).map_err(no_thread)?.unzip();
     let params = genesis.params.clone();
     let ready = Arc::clone(&pool);
     let chain = Arc::new(Chain::new(store, executor, pool, params, fee_recipient));
@@ -225,6 +231,9 @@ fn start_threads(
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
             announce(&heads, committed);
+            if let Some(due) = &due {
+                due.on_head(committed.head.block.height().0);
+            }
         }),
     });
     let (end, ended) = oneshot::channel();
@@ -232,7 +241,21 @@ fn start_threads(
         let _ = end.send(driver.run(&inbox));
     };
     let driver = std::thread::Builder::new().name("weft-driver".into()).spawn(run);
-    Ok(Threads { driver: driver.map_err(no_thread)?, execution, ended, stop })
+    Ok(Threads { driver: driver.map_err(no_thread)?, execution, snapshots, ended, stop })
+}
+
+/// Starts what takes snapshots by itself, if the configuration asks for it.
+fn snapshots(
+    home: &Home,
+    store: &Arc<Store>,
+    config: &Config,
+) -> std::io::Result<Option<(automatic::Due, std::thread::JoinHandle<()>)>> {
+    let (interval, keep) = (config.state.snapshot_interval, config.state.snapshots_kept);
+    if interval == 0 {
+        return Ok(None);
+    }
+    let parent = home.snapshots().join(automatic::FOLDER);
+    automatic::start(parent, Arc::clone(store), interval, keep).map(Some)
 }
 
 fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {

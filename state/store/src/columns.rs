@@ -195,7 +195,6 @@ pub(crate) fn database_options(options: &StoreOptions) -> Options {
     database.set_max_open_files(options.open_files_max);
     database.set_bytes_per_sync(SYNC_EVERY_BYTES);
     database.set_wal_bytes_per_sync(SYNC_EVERY_BYTES);
-    database.set_skip_stats_update_on_db_open(true);
     database.set_stats_dump_period_sec(0);
     database.set_keep_log_file_num(LOG_FILES_MAX);
     database.set_log_level(LogLevel::Warn);

@@ -14,6 +14,9 @@ use weft_types::{
     AccessRecord, Account, CommitCertificate, Receipt, RunProfile, SealedBlock, StateDiff, TxIndex,
 };
 
+/// Stands where the access record of a block would be that was not executed here.
+const NOT_EXECUTED: &[u8] = &[];
+
 /// A decided block with everything that executing and deciding it gave.
 #[derive(Clone, Debug)]
 pub struct BlockCommit {
@@ -95,9 +98,9 @@ impl BlockCommit {
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
         }
-        if executed {
-            batch.put(Column::AccessRecords, key, encode_borsh(&self.access_record));
-        }
+        let record =
+            if executed { encode_borsh(&self.access_record) } else { NOT_EXECUTED.to_vec() };
+        batch.put(Column::AccessRecords, key, record);
         if let Some(profile) = &self.profile {
             let json = serde_json::to_vec(profile).map_err(|e| StoreError::Inconsistent {
                 height,
@@ -146,6 +149,8 @@ pub(crate) fn import_batch(
     batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
     batch.put(Column::Meta, layout::META_GENESIS, genesis.block.hash());
     batch.block(genesis.block, &[], &[], &[]);
+    let record = encode_borsh(&AccessRecord::default());
+    batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
     for header in &anchor.ancestors {
         let (key, hash) = (header.number.to_be_bytes(), header.hash_slow());
         batch.put(Column::Headers, key, layout::encode_header(&hash, header));
@@ -154,10 +159,12 @@ pub(crate) fn import_batch(
     let height = anchor.block.height().0;
     if height > 0 {
         batch.block(&anchor.block, &anchor.senders, &anchor.receipts, &[]);
+        batch.put(Column::AccessRecords, height.to_be_bytes(), NOT_EXECUTED);
     }
     if let Some(certificate) = &anchor.certificate {
         batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
     }
+    batch.put(Column::Meta, layout::META_BASE, height.to_be_bytes());
     let mut oldest = Oldest::default();
     for kept in Kept::ALL {
         oldest.set(kept, height);

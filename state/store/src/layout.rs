@@ -7,7 +7,7 @@ use alloy_rlp::{Decodable, Encodable};
 use borsh::{BorshDeserialize, BorshSerialize};
 use weft_commitment::sync::CodeGroup;
 use weft_commitment::{AccountKey, TreeKey};
-use weft_types::{Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
+use weft_types::{AccessRecord, Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
 
 /// Version of the whole layout.
 pub(crate) const SCHEMA: u32 = 3;
@@ -22,6 +22,8 @@ pub(crate) const META_SCHEMA: &[u8] = b"schema";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_HEAD: &[u8] = b"head";
 pub(crate) const META_OLDEST: &[u8] = b"oldest";
+/// The block that an imported state is of: of the blocks before it there are headers at most.
+pub(crate) const META_BASE: &[u8] = b"base";
 /// There while a state is being imported: what is stored is not whole.
 pub(crate) const META_IMPORT: &[u8] = b"import";
 
@@ -207,6 +209,15 @@ pub(crate) fn decode_receipts(mut bytes: &[u8]) -> Result<Vec<Receipt>, StoreErr
     let receipts = Vec::decode(&mut bytes).map_err(|e| StoreError::value(Column::Receipts, e))?;
     finished(Column::Receipts, bytes)?;
     Ok(receipts)
+}
+
+/// An access record; `None` for what stands in its place when the block was not executed here.
+pub(crate) fn decode_record(bytes: &[u8]) -> Result<Option<AccessRecord>, StoreError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let record = borsh::from_slice(bytes);
+    record.map(Some).map_err(|e| StoreError::value(Column::AccessRecords, e))
 }
 
 /// Where a transaction lies.

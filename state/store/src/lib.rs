@@ -12,10 +12,9 @@
 //!    a block will need, many keys at once, while it is executed.
 //! 5. [`Store::snapshot`] copies the database while it runs; [`Maintenance`] is for a person: it
 //!    checks, merges, drops and copies a directory that no node has open.
-//!
-//! 4. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
+//! 6. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
 //!    [`Store::export`], [`Import`] and [`Store::commit_listed`] move a state to another node and
-//!    continue it there without executing anything.
+//!    continue it there without executing anything; [`Stream`] is a state and such blocks as files.
 //!
 //! # Terms
 //! *Flat state*: the current value of every account and slot. *History*: for each change the value
@@ -28,6 +27,7 @@
 //!
 //! meta             "schema"  u32be
 //!                  "genesis" block hash
+//!                  "base"    n of the block that an imported state is of; the 256 before it are headers
 //!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
 //!                  "oldest"  borsh (u64 for history, receipts, logs, access lists, records)
@@ -44,7 +44,7 @@
 //! certificates     n                      -> borsh commit certificate; none at genesis
 //! receipts         n                      -> RLP list of receipts
 //! access_lists     n                      -> RLP block access list (EIP-7928); none if not kept
-//! access_records   n                      -> borsh access record
+//! access_records   n                      -> borsh access record; empty if not executed here
 //! profiles         n                      -> JSON run profile; none if not executed here
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
@@ -108,18 +108,27 @@
 //!                                              1,000 deep          16.4 us
 //!                                              100,000 deep        17.2 us
 //! ```
-//! On disk, after 4,000 blocks of 200 transfers, most of them to new accounts; *pruned* keeps 1,000
-//! blocks of everything that need not be kept for ever:
+//! On disk, after 10,000 blocks of 200 transfers, most of them to new accounts, and after merging;
+//! *pruned* keeps 1,000 blocks of everything that need not be kept for ever:
 //! ```text
-//! $ cargo run --release --workspace --example room -- --blocks 4000 --transfers 200 --keep 1000
+//! $ cargo run --release --workspace --example room -- --blocks 10000 --transfers 200 --keep 1000
 //!                             archive   pruned
-//! an account, of 552,483         65 B     65 B
-//! a block                      75.1 kB  53.5 kB
+//! an account, of 866,707         65 B     65 B
+//! a block                      74.1 kB  39.8 kB
 //!   bodies, transactions       34.3 kB  34.3 kB
-//!   access lists               16.8 kB   8.8 kB
-//!   history                    10.8 kB   3.8 kB
-//!   records                    12.2 kB   6.0 kB
+//!   access lists               16.8 kB   1.9 kB
+//!   history                     9.8 kB   1.8 kB
+//!   records                    12.1 kB   1.5 kB
+//!   headers, receipts, others   1.1 kB   0.4 kB
+//! the folder                   772 MiB  444 MiB   (before merging: 874 MiB, 671 MiB)
+//! memory at the end            998 MiB 1012 MiB   (of 1792 MiB that the options allow)
 //! ```
+//!
+//! # Memory
+//! A store takes at most [`StoreOptions::state_cache_bytes`] for hot values, `cache_bytes` for blocks of
+//! table files, `write_buffer_bytes` for what is not yet in files, one and a half times
+//! `tree_memory_bytes` for the trees of the last blocks, and besides these about 2 bytes for each stored
+//! key: filters and indices of open table files. MEMORY_STORE
 //!
 //! # It is not
 //! The consensus log: votes and undecided proposals are kept elsewhere, so that compaction of the
@@ -187,7 +196,9 @@ pub use snapshot::{
     SnapshotFile, SnapshotManifest, read_manifest, restore_snapshot, verify_snapshot,
 };
 pub use store::{Head, Store, StoredBlock};
-pub use sync::{Anchor, Export, Import, ListedBlock};
+pub use sync::{
+    ANCHOR_BYTES_MAX, Anchor, Export, Import, LISTED_BYTES_MAX, ListedBlock, Senders, Stream,
+};
 pub use trees::PROOF_BLOCKS;
 /// What a tree given out by this store answers with: see [`Store::tree_at`].
 pub use weft_commitment::CommitmentError;

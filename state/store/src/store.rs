@@ -2,7 +2,7 @@
 
 mod blocks;
 
-pub(crate) use blocks::block as stored_block;
+pub(crate) use blocks::{base, block as stored_block};
 
 use crate::cache::{CacheStats, StateCache};
 use crate::columns::Column;
@@ -141,6 +141,10 @@ impl Store {
     /// [`Self::commit`] of a block that has no access record because it was not executed here.
     pub(crate) fn commit_unexecuted(&self, commit: BlockCommit) -> Result<Arc<Head>, StoreError> {
         self.put(commit, false)
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.trees.directory()
     }
 
     pub(crate) fn shared_database(&self) -> Arc<Database> {

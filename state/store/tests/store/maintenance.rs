@@ -43,7 +43,7 @@ fn tools(path: &Path) -> Maintenance {
     Maintenance::open(path, &StoreOptions::devnet()).expect("it opens")
 }
 
-fn tamper(path: &Path, column: &str, change: impl FnOnce(&mut WriteBatch, &DB)) {
+pub(crate) fn tamper(path: &Path, column: &str, change: impl FnOnce(&mut WriteBatch, &DB)) {
     let options = Options::default();
     let columns = DB::list_cf(&options, path).expect("a database");
     let db = DB::open_cf(&options, path, columns).expect("nobody else has it open");
@@ -188,7 +188,8 @@ fn statistics_count_every_column_and_merging_keeps_everything() {
     database.compact().expect("merged");
     let stats = database.stats().expect("readable");
     assert_eq!((stats.height, stats.columns.len()), (BLOCKS, 18));
-    let of = |name: &str| *stats.columns.iter().find(|c| c.name == name).expect("it is listed");
+    let of =
+        |name: &str| stats.columns.iter().find(|c| c.name == name).expect("it is listed").clone();
     assert_eq!(of("headers").entries, BLOCKS + 1);
     assert!(of("code").blob_bytes > 10 * BLOCKS, "{:?}", of("code"));
     assert!(of("accounts").table_bytes > 0 && stats.directory_bytes > 10_000);
