@@ -22,6 +22,8 @@ const TX_GAS: u64 = 21_000;
 pub(crate) struct Environment {
     pub(crate) cfg: CfgEnv,
     pub(crate) block: BlockEnv,
+    /// See [`Rules::senders_with_code`].
+    pub(crate) senders_with_code: bool,
 }
 
 impl Environment {
@@ -52,7 +54,7 @@ impl Environment {
             )),
             slot_num: 0,
         };
-        Self { cfg, block }
+        Self { cfg, block, senders_with_code: rules.senders_with_code }
     }
 }
 

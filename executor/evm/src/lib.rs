@@ -51,6 +51,7 @@
 mod access_list;
 mod base;
 mod call;
+mod commands;
 mod effects;
 mod environment;
 mod error;
@@ -75,6 +76,7 @@ mod verification;
 mod vm;
 
 pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};
+pub use commands::{is_code, is_protected};
 pub use error::{CallError, ExecutionError};
 pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};
 pub use memory::MemoryState;

@@ -25,6 +25,7 @@
 //! assert_eq!(config.batch_max, 100);
 //! ```
 
+mod accounts;
 mod backend;
 mod config;
 mod context;
@@ -36,7 +37,8 @@ mod middleware;
 mod params;
 mod server;
 
-pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
+pub use accounts::UnlockedAccounts;
+pub use backend::{Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};

@@ -14,6 +14,7 @@ mod account;
 mod block;
 mod call;
 mod chain;
+mod cheats;
 mod fees;
 pub(crate) mod filters;
 mod logs;
@@ -25,6 +26,7 @@ mod send;
 mod subscribe;
 mod transaction;
 mod txpool;
+mod unlocked;
 mod web3;
 
 pub(crate) type Module = RpcModule<Context>;
@@ -39,6 +41,7 @@ pub(crate) fn all(context: Context) -> Module {
     account::register(&mut module);
     block::register(&mut module);
     call::register(&mut module);
+    cheats::register(&mut module);
     chain::register(&mut module);
     fees::register(&mut module);
     filters::register(&mut module);
@@ -50,6 +53,7 @@ pub(crate) fn all(context: Context) -> Module {
     subscribe::register(&mut module);
     transaction::register(&mut module);
     txpool::register(&mut module);
+    unlocked::register(&mut module);
     web3::register(&mut module);
     module
 }

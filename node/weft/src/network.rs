@@ -233,6 +233,11 @@ impl Network {
         self.send(Command::Report { peer, offence: Offence::BadResponse });
     }
 
+    /// Sends a command of this node's own to the others; as [`gossip_transaction`](Self::gossip_transaction).
+    pub fn gossip_command(&self, command: &weft_types::Command) {
+        let _ = self.inner.outbox.try_send(command.encode());
+    }
+
     /// Gossips a transaction that a caller handed to this node.
     pub fn gossip_transaction(&self, transaction: &RecoveredTransaction) {
         let bytes = encode_transaction(transaction.inner()).to_vec();

@@ -59,7 +59,10 @@ fn simulation(context: &Context, args: &mut Args<'_>) -> Result<Simulation, Fail
     Ok(Simulation { request, header, state })
 }
 
-fn call_request(context: &Context, request: TransactionRequest) -> Result<CallRequest, Failure> {
+pub(super) fn call_request(
+    context: &Context,
+    request: TransactionRequest,
+) -> Result<CallRequest, Failure> {
     let refuse = |reason: String| Failure::Argument { index: 0, name: "transaction", reason };
     let want = context.backend.params.chain_id;
     if let Some(have) = request.chain_id

@@ -73,7 +73,9 @@ fn publish(network: &Network, batch: &[Vec<u8>]) {
 
 fn repeat_pending(network: &Network) {
     let pool = &network.inner.pool;
-    let mut batch = Vec::new();
+    let next = network.inner.store.head().block.height().0 + 1;
+    let mut batch: Vec<Vec<u8>> =
+        pool.commands().best(next).iter().map(weft_types::Command::encode).collect();
     for hash in pool.ready_hashes().into_iter().take(REPEAT_MAX) {
         if let Some(transaction) = pool.get(&hash) {
             batch.push(encode_transaction(transaction.inner()).to_vec());
