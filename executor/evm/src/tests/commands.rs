@@ -6,9 +6,9 @@ use super::property::{
     Step, USERS, amount, contracts, settings, someone, steps, transactions, world_of,
 };
 use super::world::{COINBASE, ETHER, World, user};
+use crate::MemoryState;
 use crate::executor::{Executor, Mode};
 use crate::rules::Rules;
-use crate::MemoryState;
 use alloy_eip7928::AccountChanges;
 use alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256, keccak256};
@@ -85,7 +85,8 @@ fn action() -> impl Strategy<Value = Action> {
         Some(code) => code.to_vec(),
         None => Vec::new(),
     });
-    let clock = || (900..1_200u64, 900..1_200u64).prop_map(|(timestamp, now)| Clock { timestamp, now });
+    let clock =
+        || (900..1_200u64, 900..1_200u64).prop_map(|(timestamp, now)| Clock { timestamp, now });
     prop_oneof![
         4 => (who(), amount()).prop_map(|(address, balance)| Action::SetBalance { address, balance }),
         2 => (who(), amount()).prop_map(|(address, amount)| Action::AddBalance { address, amount }),
@@ -297,5 +298,9 @@ fn an_impersonated_contract_may_send() {
     world.params.devnet_cheats = false;
     world.rules = Rules::weft(&world.params);
     let refused = check_alike(&world, &[sent], &[1, 2]);
-    assert!(refused.skipped[0].reason.contains("reject transactions from senders with deployed code"), "{:?}", refused.skipped);
+    assert!(
+        refused.skipped[0].reason.contains("reject transactions from senders with deployed code"),
+        "{:?}",
+        refused.skipped
+    );
 }

@@ -23,7 +23,9 @@ fn number(value: &Value) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_set_is_read_right_after_under_every_spelling() {
     let world = World::development().await;
-    for (wei, name) in ["anvil_setBalance", "hardhat_setBalance", "tenderly_setBalance"].iter().enumerate() {
+    for (wei, name) in
+        ["anvil_setBalance", "hardhat_setBalance", "tenderly_setBalance"].iter().enumerate()
+    {
         let value = format!("{:#x}", wei + 1);
         world.ok(name, json!([SOMEONE, value])).await;
         assert_eq!(balance(&world, SOMEONE).await, json!(value), "{name}");
@@ -145,7 +147,8 @@ async fn unlocked_accounts_send_and_sign() {
     let world = World::development().await;
     let [alice, bob] = [alice(), bob()].map(|signer| (signer.address(), signer));
     assert_eq!(world.ok("eth_accounts", json!([])).await, json!([alice.0, bob.0]));
-    let sent = world.ok("eth_sendTransaction", json!([{ "from": alice.0, "to": SOMEONE, "value": "0x9" }]));
+    let sent = world
+        .ok("eth_sendTransaction", json!([{ "from": alice.0, "to": SOMEONE, "value": "0x9" }]));
     let sent = sent.await;
     world.ok("evm_mine", json!([])).await;
     assert!(world.ok("eth_getTransactionReceipt", json!([sent])).await.is_object());
@@ -168,7 +171,10 @@ async fn a_nonce_beyond_the_next_one_is_refused_with_what_to_do_about_it() {
     let failure = world.failure("eth_sendTransaction", request).await;
     assert_eq!(failure["code"], json!(2));
     assert_eq!(failure["message"], json!("nonce too high: next nonce 0, tx nonce 7"));
-    assert_eq!((&failure["data"]["expected"], &failure["data"]["got"]), (&json!("0x0"), &json!("0x7")));
+    assert_eq!(
+        (&failure["data"]["expected"], &failure["data"]["got"]),
+        (&json!("0x0"), &json!("0x7"))
+    );
     let hint = failure["data"]["hint"].as_str().unwrap();
     assert!(hint.contains("Clear activity"), "{hint}");
 }
@@ -216,10 +222,12 @@ async fn a_token_balance_is_found_and_set_and_what_is_no_token_is_refused() {
     let code = "0x600435600052600360205260406000205460005260206000f3";
     world.ok("anvil_setCode", json!([token, code])).await;
     world.ok("anvil_dealERC20", json!([SOMEONE, token, "0x3e8"])).await;
-    let slot = keccak256([B256::left_padding_from(SOMEONE.as_slice()), B256::with_last_byte(3)].concat());
+    let slot =
+        keccak256([B256::left_padding_from(SOMEONE.as_slice()), B256::with_last_byte(3)].concat());
     let value = world.ok("eth_getStorageAt", json!([token, slot, "latest"])).await;
     assert_eq!(value, json!(B256::from(U256::from(1_000))));
-    let (_, message) = world.error("anvil_dealERC20", json!([SOMEONE, bob().address(), "0x1"])).await;
+    let (_, message) =
+        world.error("anvil_dealERC20", json!([SOMEONE, bob().address(), "0x1"])).await;
     assert!(message.contains("it is no ERC-20 token"), "{message}");
     // Always 7.
     world.ok("anvil_setCode", json!([token, "0x600760005260206000f3"])).await;
@@ -238,7 +246,11 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         ("anvil_setBalance", json!([SOMEONE, U256::MAX]), "more than commands may make"),
         ("anvil_mine", json!(["0x100000"]), "expected 1 to 4096"),
         ("anvil_setCode", json!([SOMEONE, "0xef0100"]), "delegation"),
-        ("anvil_setCode", json!(["0x0000000000000000000000000000000077656674", "0x00"]), "belongs to the protocol"),
+        (
+            "anvil_setCode",
+            json!(["0x0000000000000000000000000000000077656674", "0x00"]),
+            "belongs to the protocol",
+        ),
     ] {
         let (_, message) = world.error(method, params).await;
         assert!(message.contains(reason), "{method}: {message}");
