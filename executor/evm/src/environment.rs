@@ -24,6 +24,8 @@ pub struct Environment {
     pub cfg: CfgEnv,
     /// What a transaction can ask about its block.
     pub block: BlockEnv,
+    /// See [`Rules::senders_with_code`].
+    pub(crate) senders_with_code: bool,
 }
 
 impl Environment {
@@ -55,7 +57,7 @@ impl Environment {
             )),
             slot_num: 0,
         };
-        Self { cfg, block }
+        Self { cfg, block, senders_with_code: rules.senders_with_code }
     }
 
     /// A signed transaction in the machine's terms.

@@ -18,7 +18,7 @@ use weft_stm::virtual_time::Costs;
 use weft_stm::{Options, Pool};
 use weft_types::block::transactions_root;
 use weft_types::header::{equal, equal_option};
-use weft_types::{ChainParams, Header, RecoveredTransaction, StateDiff, StateReader};
+use weft_types::{ChainParams, Command, Header, RecoveredTransaction, StateDiff, StateReader};
 
 mod in_order;
 mod results;
@@ -61,6 +61,8 @@ pub struct BlockInput<'a> {
     pub ommers: &'a [Header],
     /// Withdrawals (EIP-4895).
     pub withdrawals: &'a [Withdrawal],
+    /// Commands of a development chain, which come before the transactions.
+    pub commands: &'a [Command],
     /// The rules that it is under.
     pub rules: &'a Rules,
 }
@@ -211,8 +213,23 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.build_after(header, &[], candidates, state, params)
+    }
+
+    /// [`build`](Self::build) with commands before the candidates.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        candidates: &[Arc<RecoveredTransaction>],
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, candidates, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, candidates, &rules) };
         self.execute(&block, state, Mode::Build, Products::ALL)
     }
 
@@ -230,11 +247,27 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.verify_after(header, &[], (transactions, access_list), state, params)
+    }
+
+    /// [`verify`](Self::verify) for a block with commands before its transactions. That the header names them is not
+    /// compared here.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        (transactions, access_list): (&[Arc<RecoveredTransaction>], Option<&[u8]>),
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         if let Some(list) = access_list {
             expect_hash(header, list)?;
         }
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, transactions, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         let mode = access_list.map_or(Mode::Verify, Mode::WithList);
         let executed = self.execute(&block, state, mode, Products::ALL)?;
         compare(header, &executed)?;
@@ -250,15 +283,15 @@ impl Executor {
     pub fn verify_beside(
         &self,
         header: &Header,
-        transactions: &[Arc<RecoveredTransaction>],
-        access_list: &[u8],
+        commands: &[Command],
+        (transactions, access_list): (&[Arc<RecoveredTransaction>], &[u8]),
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
         beside: &(dyn Fn(&StateDiff) + Sync),
     ) -> Result<(Executed, bool), ExecutionError> {
         expect_hash(header, access_list)?;
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, transactions, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         let (list, products) = (access_list, Products::ALL);
         let (executed, foreseen) =
             self.execute_with_list(&block, &**state, list, products, Some(beside))?;
@@ -278,8 +311,23 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.sequential_after(header, &[], transactions, state, params)
+    }
+
+    /// [`sequential`](Self::sequential) with commands before the transactions.
+    ///
+    /// # Errors
+    /// As [`sequential`](Self::sequential).
+    pub fn sequential_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        transactions: &[Arc<RecoveredTransaction>],
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, transactions, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         self.execute(&block, state, Mode::Oracle, Products::ALL)
     }
 
@@ -312,7 +360,7 @@ impl<'a> BlockInput<'a> {
         transactions: &'a [Arc<RecoveredTransaction>],
         rules: &'a Rules,
     ) -> Self {
-        Self { header, transactions, ommers: &[], withdrawals: &[], rules }
+        Self { header, transactions, ommers: &[], withdrawals: &[], commands: &[], rules }
     }
 
     fn pick(&self, included: &[u32]) -> Vec<Arc<RecoveredTransaction>> {

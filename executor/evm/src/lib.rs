@@ -51,6 +51,7 @@
 mod access_list;
 mod base;
 mod call;
+mod commands;
 mod effects;
 mod environment;
 mod error;
@@ -80,6 +81,7 @@ pub use call::{
     CallOutcome, CallRequest, CallStatus, call, check_call, estimate_gas, explain, explain_halt,
     prepare_caller,
 };
+pub use commands::{is_code, is_protected};
 pub use environment::Environment;
 pub use error::{CallError, ExecutionError};
 pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};

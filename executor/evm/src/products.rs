@@ -202,7 +202,7 @@ impl Ingredients<'_, '_> {
             let (account, gone) = account?;
             wiped.extend(gone);
             let Some(account) = account else { continue };
-            let code = account.after.and_then(|after| self.codes.get_key_value(&after.code_hash));
+            let code = account.new_code().and_then(|hash| self.codes.get_key_value(&hash));
             if let Some((hash, bytes)) = code {
                 used.insert(*hash, bytes.clone());
             }

@@ -110,6 +110,8 @@ pub(crate) struct Tracker<'b, S> {
     pub(crate) fee: U256,
     /// The beneficiary is so rich that a fee must look at its balance.
     pub(crate) fee_sees: bool,
+    /// An account with code may send.
+    pub(crate) senders_with_code: bool,
     /// Why the last read was not answered.
     pub(crate) stop: Option<Stop<Failure>>,
     /// Code that this machine has run before.
@@ -176,6 +178,7 @@ impl<'b, S: Source> Tracker<'b, S> {
             creates: false,
             fee: U256::ZERO,
             fee_sees: false,
+            senders_with_code: false,
             stop: None,
             codes: B256Map::default(),
         }

@@ -5,6 +5,7 @@ use crate::error::PoolError;
 use crate::gas::{INITCODE_BYTES_MAX, intrinsic_gas};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_eips::eip2718::Encodable2718;
+use weft_types::impersonation::impersonated_sender;
 use weft_types::limits::TRANSACTION_BYTES_MAX;
 use weft_types::transaction::validate_stateless;
 use weft_types::{Account, RecoveredTransaction, StateReader, TransactionError};
@@ -61,7 +62,8 @@ pub(crate) fn check_state(
 ) -> Result<Account, PoolError> {
     let sender = transaction.signer();
     let account = state.account(&sender)?.unwrap_or_default();
-    if account.has_code() && !is_delegated(&account, state)? {
+    let signed = impersonated_sender(transaction.inner()).is_none();
+    if signed && account.has_code() && !is_delegated(&account, state)? {
         return Err(PoolError::SenderNotEoa { sender, code_hash: account.code_hash });
     }
     if transaction.nonce() < account.nonce {

@@ -69,6 +69,7 @@
 //! ```
 
 mod admission;
+mod commands;
 mod entry;
 mod error;
 pub mod gas;
@@ -80,6 +81,7 @@ mod queue;
 mod recent;
 mod room;
 
+pub use commands::Commands;
 pub use entry::Origin;
 pub use error::{Blame, PoolError, transaction_code};
 pub use inner::Admitted;

@@ -1,6 +1,7 @@
 //! The pool as the rest of the node sees it.
 
 use crate::admission::{check_shape, check_state};
+use crate::commands::Commands;
 use crate::entry::{Entry, Origin};
 use crate::error::PoolError;
 use crate::inner::{Admitted, Inner};
@@ -12,7 +13,6 @@ use alloy_primitives::{Address, B256};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use weft_types::header::next_base_fee;
 use weft_types::{Account, Header, RecoveredTransaction, StateReader};
 
 /// Transactions that can still be included. Thread-safe: one lock, held for memory operations
@@ -21,7 +21,8 @@ use weft_types::{Account, Header, RecoveredTransaction, StateReader};
 pub struct Pool {
     chain_id: u64,
     /// Written by admission, block and drop calls; read by all others. The truth about what is held.
-    inner: Mutex<Inner>,
+    pub(crate) inner: Mutex<Inner>,
+    commands: Commands,
 }
 
 /// How full the pool is.
@@ -62,7 +63,13 @@ impl Pool {
     /// An empty pool for the chain with this id.
     #[must_use]
     pub fn new(chain_id: u64, limits: PoolLimits) -> Self {
-        Self { chain_id, inner: Mutex::new(Inner::new(limits)) }
+        Self { chain_id, inner: Mutex::new(Inner::new(limits)), commands: Commands::default() }
+    }
+
+    /// The commands that wait beside the transactions.
+    #[must_use]
+    pub const fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     /// Admits a transaction whose sender was recovered by the caller. `state` and `head` belong to
@@ -87,7 +94,7 @@ impl Pool {
             return Err(PoolError::AlreadyKnown { hash });
         }
         check_shape(&transaction, self.chain_id, head.gas_limit)?;
-        let base_fee = next_base_fee(head);
+        let base_fee = self.commands.next_base_fee(head);
         let account = check_state(&transaction, state, base_fee)?;
         let mut inner = self.inner.lock();
         let (mut nonce, mut balance) = (account.nonce, account.balance);
@@ -174,8 +181,9 @@ impl Pool {
             .into_iter()
             .map(|sender| (sender, state.account(&sender).map(Option::unwrap_or_default).ok()))
             .collect();
+        let base_fee = self.commands.next_base_fee(head);
         let mut inner = self.inner.lock();
-        if inner.observe(head.number, next_base_fee(head)) {
+        if inner.observe(head.number, base_fee) {
             let hashes: HashSet<B256> = included.iter().map(|(hash, ..)| *hash).collect();
             for (sender, account) in accounts {
                 let Some(queue) = inner.queues.get(&sender) else { continue };

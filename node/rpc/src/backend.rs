@@ -1,10 +1,11 @@
 //! What the node hands to the server, and the events it sends afterwards.
 
+use crate::UnlockedAccounts;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use weft_pool::Pool;
 use weft_store::Store;
-use weft_types::{ChainParams, Receipt, RecoveredTransaction, SealedBlock, ValidatorSet};
+use weft_types::{ChainParams, Command, Receipt, RecoveredTransaction, SealedBlock, ValidatorSet};
 
 /// Blocks that a subscriber may lag behind before its subscription is closed.
 pub const HEADS_CAPACITY: usize = 256;
@@ -51,6 +52,18 @@ pub struct RpcBackend {
     pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
     /// Number of connected peers. Must not block.
     pub peer_count: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// What only a development chain has.
+    pub devnet: Devnet,
+}
+
+/// What only a development chain has; nothing, by default.
+#[derive(Clone, Default)]
+pub struct Devnet {
+    /// Called for each command that a caller has given and the pool has taken: the node gossips it and wakes the proposer.
+    /// `None` where the chain takes none. Must not block.
+    pub submit_command: Option<Arc<dyn Fn(Command) + Send + Sync>>,
+    /// Accounts that sign for callers.
+    pub accounts: Arc<UnlockedAccounts>,
 }
 
 /// The channel for [`RpcBackend::heads`].

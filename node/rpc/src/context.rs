@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use weft_store::{Head, StoredBlock};
-use weft_types::header::next_header;
-use weft_types::{Header, Receipt, Round, StateReader};
+use weft_types::header::next_header_under;
+use weft_types::{Header, Receipt, Round, Settings, StateReader};
 
 /// Calls that may wait for a place in one lane; one more is told to come back later.
 const WAITING_MAX: usize = 1024;
@@ -159,15 +159,11 @@ impl Context {
 
     /// Header of the block that will follow `head`, as far as it is known before it is built.
     pub(crate) fn next_header(&self, head: &Head) -> Header {
-        let parent = head.block.header();
-        next_header(
-            parent,
-            head.block.hash(),
-            &self.backend.params,
-            Round(0),
-            parent.beneficiary,
-            now_seconds(),
-        )
+        let (parent, params) = (head.block.header(), &self.backend.params);
+        // What cannot be read now is not there to be foreseen.
+        let settings = Settings::read(params, &*head.state).unwrap_or_default();
+        let (hash, by) = (head.block.hash(), (Round(0), parent.beneficiary));
+        next_header_under(parent, hash, params, (&settings, &[]), by, now_seconds())
     }
 
     /// The committed block at `height`, which must not be above the head.

@@ -10,6 +10,7 @@
 //! | -32004 | the chain does not support this; the message names the alternative |
 //! | -32005 | a limit was exceeded; for logs `data` has a range that works |
 //! | 1 | nonce too low |
+//! | 2 | nonce too high, where the server signs; `data` has `expected` and `got`, on a devnet also a `hint` |
 //! | 3 | execution reverted; `data` is the revert data |
 //! | 4, 5 | `eth_sendRawTransactionSync` (EIP-7966): no receipt in time; queued. `data` is the hash |
 //! | 800 to 809, 1000, 1001 | refused by the pool; see [`PoolError::code`] |
@@ -26,6 +27,10 @@ use weft_pool::PoolError;
 use weft_store::{CommitmentError, StoreError};
 use weft_trace::TraceError;
 use weft_types::{StateError, TransactionError};
+
+/// Why a nonce is too high more often than not, where chains begin anew every day.
+pub(crate) const STALE_NONCE: &str = "wallet cached nonces of an earlier chain? MetaMask: Settings > Advanced > Clear activity and \
+     nonce data; or start the chain with weft devnet --fresh-chain-id";
 
 /// The server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +95,8 @@ pub(crate) enum Failure {
     SyncTimeout { hash: B256, timeout_ms: u64 },
     #[error("the transaction was queued: it cannot run before the sender's earlier nonces")]
     SyncQueued { hash: B256 },
+    #[error("nonce too high: next nonce {next}, tx nonce {nonce}")]
+    NonceTooHigh { next: u64, nonce: u64, devnet: bool },
     #[error(transparent)]
     Pool(#[from] PoolError),
     #[error("internal error: {reason}")]
@@ -112,6 +119,7 @@ impl Failure {
             Self::FilterNotFound | Self::Refused { .. } => -32000,
             Self::Coded { code, .. } => *code,
             Self::Reverted { .. } => 3,
+            Self::NonceTooHigh { .. } => 2,
             Self::SyncTimeout { .. } => 4,
             Self::SyncQueued { .. } => 5,
             Self::Pool(error) => error.code(),
@@ -124,6 +132,14 @@ impl Failure {
             Self::Reverted { output } => Some(json!(output)),
             Self::LogsRange { from, to, .. } => {
                 Some(json!({ "from": format!("{from:#x}"), "to": format!("{to:#x}") }))
+            }
+            Self::NonceTooHigh { next, nonce, devnet } => {
+                let (expected, got) = (format!("{next:#x}"), format!("{nonce:#x}"));
+                let mut data = json!({ "expected": expected, "got": got });
+                if *devnet {
+                    data["hint"] = json!(STALE_NONCE);
+                }
+                Some(data)
             }
             Self::Pruned { oldest, .. } => Some(json!({ "oldest": format!("{oldest:#x}") })),
             Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash } => Some(json!(hash)),

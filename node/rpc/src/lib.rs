@@ -25,6 +25,7 @@
 //! assert_eq!(config.batch_max, 100);
 //! ```
 
+mod accounts;
 mod backend;
 mod config;
 mod console;
@@ -40,7 +41,8 @@ mod records;
 mod server;
 mod submission;
 
-pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
+pub use accounts::UnlockedAccounts;
+pub use backend::{Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
 pub use error::RpcError;

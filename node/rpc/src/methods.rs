@@ -14,6 +14,7 @@ mod account;
 mod block;
 mod call;
 mod chain;
+mod cheats;
 mod debug;
 mod fees;
 pub(crate) mod filters;
@@ -30,6 +31,7 @@ mod subscribe;
 mod trace;
 mod transaction;
 mod txpool;
+mod unlocked;
 mod web3;
 
 pub(crate) use replay::console_lines_of_block;
@@ -50,6 +52,7 @@ pub(crate) fn all(context: Arc<Context>) -> Module {
     account::register(&mut module);
     block::register(&mut module);
     call::register(&mut module);
+    cheats::register(&mut module);
     chain::register(&mut module);
     debug::register(&mut module);
     fees::register(&mut module);
@@ -65,6 +68,7 @@ pub(crate) fn all(context: Arc<Context>) -> Module {
     trace::register(&mut module);
     transaction::register(&mut module);
     txpool::register(&mut module);
+    unlocked::register(&mut module);
     web3::register(&mut module);
     module
 }

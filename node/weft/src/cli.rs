@@ -66,6 +66,15 @@ pub struct DevnetArgs {
     /// Chain id
     #[arg(long, default_value_t = 31_337)]
     pub chain_id: u64,
+    /// A new chain id for a new chain: wallets remember the nonces of every id that they have seen
+    #[arg(long, conflicts_with = "chain_id")]
+    pub fresh_chain_id: bool,
+    /// Time between two blocks, such as 200ms or 2s; auto makes one when there is something to include
+    #[arg(long, default_value = "auto", value_name = "TIME")]
+    pub block_time: BlockTime,
+    /// Without anvil_*, evm_* and hardhat_* methods: the chain refuses commands
+    #[arg(long)]
+    pub no_cheats: bool,
     /// Gas limit of a block
     #[arg(long, default_value_t = 60_000_000)]
     pub gas_limit: u64,
@@ -87,6 +96,36 @@ pub struct DevnetArgs {
     /// Log level or filter, to stderr
     #[arg(long, default_value = "warn")]
     pub log: String,
+}
+
+/// When a devnet makes blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockTime {
+    /// When there is something to include, and now and then without.
+    Auto,
+    /// At this interval.
+    Every(std::time::Duration),
+}
+
+impl std::str::FromStr for BlockTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let (digits, unit_ms) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(digits), _) => (digits, 1),
+            (None, Some(digits)) => (digits, 1000),
+            // As for anvil.
+            (None, None) => (text, 1000),
+        };
+        let ms = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_ms));
+        match ms {
+            Some(ms @ 10..=3_600_000) => Ok(Self::Every(std::time::Duration::from_millis(ms))),
+            _ => Err("expected auto, or a time from 10ms to 3600s, such as 200ms or 2s".to_owned()),
+        }
+    }
 }
 
 /// Flags of `weft node`.

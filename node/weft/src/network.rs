@@ -10,6 +10,8 @@ mod inbound;
 mod outbound;
 mod serve;
 
+use outbound::Outgoing;
+
 use crate::assembly::{Assembly, PartsMessage};
 use crate::config::Config;
 use crate::driver::Event;
@@ -84,7 +86,7 @@ struct Inner {
     admissions: Arc<Semaphore>,
     /// Requests of peers that may be answered at the same time.
     answers: Arc<Semaphore>,
-    outbox: mpsc::Sender<Vec<Arc<RecoveredTransaction>>>,
+    outbox: mpsc::Sender<Outgoing>,
     /// Parts that arrived or were sent; written by the inbound task and the driver.
     assembly: Mutex<Assembly>,
     /// Best height that a peer claims which delivers; written by the driver, a hint.
@@ -233,11 +235,17 @@ impl Network {
         self.send(Command::Report { peer, offence: Offence::BadResponse });
     }
 
+    /// Sends a command of this node's own to the others; as [`gossip_transactions`](Self::gossip_transactions).
+    pub fn gossip_command(&self, command: &weft_types::Command) {
+        let _ = self.inner.outbox.try_send(Outgoing::Command(command.encode()));
+    }
+
     /// Gossips transactions that a caller handed to this node.
     pub fn gossip_transactions(&self, transactions: Vec<Arc<RecoveredTransaction>>) {
         // With nobody to hear it they would only be encoded for nothing. Who comes later learns of
         // them by the periodic repetition.
-        if self.peer_count() > 0 && self.inner.outbox.try_send(transactions).is_err() {
+        let outgoing = Outgoing::Transactions(transactions);
+        if self.peer_count() > 0 && self.inner.outbox.try_send(outgoing).is_err() {
             tracing::debug!("outbox is full; the transactions are sent with the next repetition");
         }
     }

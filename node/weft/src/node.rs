@@ -24,7 +24,7 @@ use weft_consensus::{Consensus, ConsensusConfig};
 use weft_evm::Executor;
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer};
+use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer, UnlockedAccounts};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
 use weft_types::Height;
 use weft_types::params::default_fee_recipient;
@@ -52,6 +52,8 @@ pub struct NodeSetup {
     pub devnet: bool,
     /// Hears the console lines of contracts; none outside of a devnet.
     pub console: Option<weft_rpc::ConsoleSink>,
+    /// Accounts that sign for callers: none but on a devnet.
+    pub accounts: Arc<UnlockedAccounts>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -201,6 +203,8 @@ fn start_threads(
     let params = genesis.params.clone();
     let ready = Arc::clone(&pool);
     let chain = Arc::new(Chain::new(store, executor, pool, params, fee_recipient));
+    chain.recall_commands();
+    let commanded = Arc::clone(&chain);
     let (jobs, execution) =
         execution::start(Arc::clone(&chain), events.clone()).map_err(no_thread)?;
     let consensus = ConsensusConfig {
@@ -228,6 +232,7 @@ fn start_threads(
         },
         stop: Arc::clone(&stop),
         has_transactions: Box::new(move || ready.ready_count() > 0),
+        has_commands: Box::new(move || commanded.has_commands()),
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
             announce(&heads, committed);
@@ -300,11 +305,29 @@ async fn serve_rpc(
         }),
         sync_status: Arc::new(move || status.sync_status()),
         peer_count: Arc::new(move || peers.peer_count()),
+        devnet: development(setup, network, events),
     };
     weft_rpc::serve(rpc, backend).await.map_err(|error| match error {
         RpcError::PortInUse { address } => port_in_use(address),
         other => Failure::new(ExitStatus::Unexpected, "RPC cannot be served").fact("cause", other),
     })
+}
+
+/// What RPC offers on a development chain only.
+fn development(
+    setup: &NodeSetup,
+    network: &Network,
+    events: &SyncSender<Event>,
+) -> weft_rpc::Devnet {
+    let (gossip, wake) = (network.clone(), events.clone());
+    let submit = move |command: weft_types::Command| {
+        gossip.gossip_command(&command);
+        let _ = wake.try_send(Event::Transactions);
+    };
+    weft_rpc::Devnet {
+        submit_command: setup.genesis.params.devnet_cheats.then(|| Arc::new(submit) as _),
+        accounts: Arc::clone(&setup.accounts),
+    }
 }
 
 fn port_in_use(address: SocketAddr) -> Failure {
@@ -421,6 +444,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             reset_signing,
             devnet: false,
             console: None,
+            accounts: Arc::default(),
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(

@@ -52,8 +52,11 @@ impl World {
         };
         let diff = StateDiff { accounts: (0..keys).map(create).collect(), code: vec![] };
         let state_root = Tree::empty().apply(&diff).root();
-        let block =
-            Block { header: Header { state_root, ..Header::default() }, transactions: vec![] };
+        let block = Block {
+            header: Header { state_root, ..Header::default() },
+            transactions: vec![],
+            commands: vec![],
+        };
         let block = block.seal();
         let genesis = GenesisState { block: &block, diff: &diff };
         let store = Store::open(path, genesis, options).expect("a new store");
@@ -98,7 +101,7 @@ impl World {
             state_root: tree.root(),
             ..Header::default()
         };
-        let block: SealedBlock = Block { header, transactions: vec![] }.seal();
+        let block: SealedBlock = Block { header, transactions: vec![], commands: vec![] }.seal();
         let votes = vec![(0, [7; 64]), (1, [8; 64]), (2, [9; 64])];
         let commit = BlockCommit {
             certificate: CommitCertificate::new(Height(height), Round(0), block.hash(), 4, votes),

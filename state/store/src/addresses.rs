@@ -195,7 +195,7 @@ mod tests {
     fn what_every_block_touches_by_itself_has_no_entry() {
         let fees = Address::repeat_byte(0xfe);
         let header = Header { beneficiary: fees, ..Header::default() };
-        let block = Block { header, transactions: vec![] }.seal();
+        let block = Block { header, transactions: vec![], commands: vec![] }.seal();
         let account = |address| AccountChanges { address, ..Default::default() };
         let list = vec![account(HISTORY_STORAGE_ADDRESS), account(fees)];
         let mut bytes = Vec::new();

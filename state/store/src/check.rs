@@ -10,6 +10,7 @@ use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
 use weft_types::block::transactions_root;
+use weft_types::command::commands_root;
 use weft_types::{CommitCertificate, Receipt, RunProfile, SealedBlock, TxIndex};
 
 /// Findings after which looking on tells nothing new.
@@ -151,6 +152,10 @@ impl Checker<'_> {
         }
         let root = transactions_root(block.transactions());
         same(Column::Bodies, "transactions root", &root, &header.transactions_root)?;
+        if !block.commands().is_empty() {
+            let (root, named) = (commands_root(block.commands()), header.parent_beacon_block_root);
+            same(Column::Bodies, "commands root", &Some(root), &named)?;
+        }
         self.indices(block)?;
         if height > 0 {
             let certificate: CommitCertificate = self.borsh(Column::Certificates, height)?;

@@ -172,7 +172,11 @@ pub(crate) fn decode_header(mut bytes: &[u8]) -> Result<Header, StoreError> {
 
 /// Senders and transactions of a block.
 pub(crate) fn encode_body(senders: &[Address], block: &SealedBlock) -> Vec<u8> {
-    let body = BlockBody { transactions: block.transactions().to_vec(), ..BlockBody::default() };
+    let body = BlockBody {
+        transactions: block.transactions().to_vec(),
+        commands: block.commands().to_vec(),
+        ..BlockBody::default()
+    };
     let mut out = (senders.len() as u32).to_be_bytes().to_vec();
     for sender in senders {
         out.extend_from_slice(sender.as_slice());
@@ -194,7 +198,7 @@ pub(crate) fn decode_body(header: Header, mut bytes: &[u8]) -> Result<StoredBloc
         let found = body.transactions.len();
         return Err(StoreError::value(column, format!("{count} senders, {found} transactions")));
     }
-    let block = Block { header, transactions: body.transactions }.seal();
+    let block = Block { header, transactions: body.transactions, commands: body.commands }.seal();
     Ok(StoredBlock { block, senders })
 }
 

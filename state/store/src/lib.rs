@@ -144,7 +144,7 @@
 //! let change = AccountDiff { address, before: None, after: Some(account), slots: vec![] };
 //! let diff = StateDiff { accounts: vec![change], code: vec![] };
 //! let header = Header { state_root: Tree::empty().apply(&diff).root(), ..Header::default() };
-//! let block = Block { header, transactions: vec![] }.seal();
+//! let block = Block { header, transactions: vec![], commands: vec![] }.seal();
 //!
 //! let directory = tempfile::tempdir()?;
 //! let genesis = GenesisState { block: &block, diff: &diff };

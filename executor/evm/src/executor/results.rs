@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, Bloom, Bytes};
 use std::sync::Arc;
 use weft_types::block::transactions_root;
 use weft_types::{
-    AccessRecord, Block, Header, Receipt, RecoveredTransaction, RunProfile, SealedBlock, StateDiff,
-    Transaction,
+    AccessRecord, Block, Command, Header, Receipt, RecoveredTransaction, RunProfile, SealedBlock,
+    StateDiff, Transaction,
 };
 
 /// A candidate that did not become part of the block being built.
@@ -117,7 +117,19 @@ impl Executed {
             block_access_list_hash: Some(self.access_list_hash),
             ..header
         };
-        Block { header, transactions }.seal()
+        Block { header, transactions, commands: Vec::new() }.seal()
+    }
+
+    /// [`seal`](Self::seal) for a block with commands, which its header names already.
+    #[must_use]
+    pub fn seal_after(
+        &self,
+        header: Header,
+        state_root: B256,
+        commands: Vec<Command>,
+    ) -> SealedBlock {
+        let block = self.seal(header, state_root).into_block();
+        Block { commands, ..block }.seal()
     }
 
     /// The transactions without their senders.

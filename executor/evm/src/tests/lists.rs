@@ -84,7 +84,7 @@ fn the_net_change_is_known_beside_the_execution_and_the_result_says_whether_it_w
     let foreseen = Mutex::new(None);
     let beside = |diff: &StateDiff| *foreseen.lock().unwrap() = Some(diff.clone());
     let run = |header, list: &[u8]| {
-        executor.verify_beside(header, &transactions, list, &reader, &world.params, &beside)
+        executor.verify_beside(header, &[], (&transactions, list), &reader, &world.params, &beside)
     };
     let (executed, agrees) = run(sealed.header(), list).unwrap();
     assert!(agrees);

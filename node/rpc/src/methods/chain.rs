@@ -1,7 +1,7 @@
 //! What the chain is and where it stands.
 
 use super::{Module, quick};
-use alloy_primitives::{Address, U64};
+use alloy_primitives::U64;
 use serde_json::{Value, json};
 
 pub(super) fn register(module: &mut Module) {
@@ -18,6 +18,4 @@ pub(super) fn register(module: &mut Module) {
             "highestBlock": U64::from(status.highest),
         }))
     });
-    // The node holds no keys of users.
-    quick(module, "eth_accounts", 0, |_, _| Ok(Vec::<Address>::new()));
 }

@@ -45,7 +45,7 @@ pub(super) fn register(module: &mut Module) {
 }
 
 /// The tip that 60 % of the cheapest transactions of the recent blocks did not exceed, in wei.
-fn suggested_tip(context: &Context) -> Result<u128, Failure> {
+pub(super) fn suggested_tip(context: &Context) -> Result<u128, Failure> {
     let head = context.backend.store.head();
     if let Some((hash, tip)) = *context.tip.lock()
         && hash == head.block.hash()

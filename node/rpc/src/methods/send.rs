@@ -81,7 +81,7 @@ async fn receipt_of(context: &Arc<Context>, hash: B256) -> Result<Option<RpcRece
 
 /// Waits for a block that includes the transaction, or that was missed and may include it; false
 /// when the node stops.
-async fn included(heads: &mut Receiver<Arc<HeadEvent>>, hash: B256) -> bool {
+pub(super) async fn included(heads: &mut Receiver<Arc<HeadEvent>>, hash: B256) -> bool {
     loop {
         match heads.recv().await {
             Ok(event) => {

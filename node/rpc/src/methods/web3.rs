@@ -5,7 +5,7 @@ use alloy_primitives::{Bytes, U64, keccak256};
 use serde_json::json;
 
 /// `weft/v0.1.0/linux-x86_64/rust1.95`
-fn client_version() -> String {
+pub(super) fn client_version() -> String {
     format!(
         "weft/v{}/{}-{}/rust{}",
         env!("CARGO_PKG_VERSION"),

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod calls;
+mod cheats;
 mod client;
 mod logs;
 mod ots;

@@ -78,6 +78,7 @@ impl<'a> Screen<'a> {
             "version": env!("CARGO_PKG_VERSION"),
             "chainId": self.genesis.params.chain_id,
             "genesis": self.genesis.hash(),
+            "cheats": self.genesis.params.devnet_cheats,
             "rpc": addresses.iter().map(|a| format!("http://{a}")).collect::<Vec<_>>(),
             "data": self.folder,
             "readyMs": after.as_millis() as u64,
@@ -105,7 +106,11 @@ impl<'a> Screen<'a> {
             self.folder.display()
         );
         text += &self.accounts_text();
-        text += "  Finality is instant: latest = safe = finalized.\n";
+        text += "  Finality is instant: latest = safe = finalized.";
+        if self.genesis.params.devnet_cheats {
+            text += "   Cheats on: anvil_* evm_* hardhat_*";
+        }
+        text.push('\n');
         text += &self.try_text(addresses);
         text += TABLE_HEAD;
         text.push('\n');

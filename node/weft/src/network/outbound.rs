@@ -18,11 +18,16 @@ const REPEAT_AFTER: Duration = Duration::from_secs(30);
 /// Most transactions sent again at once.
 const REPEAT_MAX: usize = 1024;
 
-/// The transactions of one request, which the pool holds too.
-type Submitted = Vec<Arc<RecoveredTransaction>>;
+/// What this node was asked to send to the others; the pool holds it too.
+pub(super) enum Outgoing {
+    /// The transactions of one request.
+    Transactions(Vec<Arc<RecoveredTransaction>>),
+    /// An encoded command of a development chain.
+    Command(Vec<u8>),
+}
 
 /// Runs until every sender is gone.
-pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
+pub(super) async fn run(network: Network, mut waiting: Receiver<Outgoing>) {
     let mut repeat =
         tokio::time::interval_at(tokio::time::Instant::now() + REPEAT_AFTER, REPEAT_AFTER);
     loop {
@@ -51,17 +56,20 @@ pub(super) async fn forward(handle: Handle, mut queue: Receiver<Command>) {
 }
 
 /// Encoded transactions of this request, and of those that follow it closely.
-async fn fill(first: Submitted, waiting: &mut Receiver<Submitted>) -> Vec<Vec<u8>> {
+async fn fill(first: Outgoing, waiting: &mut Receiver<Outgoing>) -> Vec<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + BATCH_WAIT;
-    let mut bytes = 0;
     let mut batch = Vec::new();
     let mut next = first;
     loop {
-        for transaction in next {
-            let encoded = encode_transaction(transaction.inner()).to_vec();
-            bytes += encoded.len();
-            batch.push(encoded);
+        match next {
+            Outgoing::Transactions(transactions) => {
+                let encode =
+                    |tx: Arc<RecoveredTransaction>| encode_transaction(tx.inner()).to_vec();
+                batch.extend(transactions.into_iter().map(encode));
+            }
+            Outgoing::Command(command) => batch.push(command),
         }
+        let bytes: usize = batch.iter().map(Vec::len).sum();
         if batch.len() >= BATCH_MAX || bytes >= BATCH_BYTES {
             return batch;
         }
@@ -86,7 +94,9 @@ fn publish(network: &Network, batch: &[Vec<u8>]) {
 
 fn repeat_pending(network: &Network) {
     let pool = &network.inner.pool;
-    let mut batch = Vec::new();
+    let next = network.inner.store.head().block.height().0 + 1;
+    let mut batch: Vec<Vec<u8>> =
+        pool.commands().best(next).iter().map(weft_types::Command::encode).collect();
     for hash in pool.ready_hashes().into_iter().take(REPEAT_MAX) {
         if let Some(transaction) = pool.get(&hash) {
             batch.push(encode_transaction(transaction.inner()).to_vec());

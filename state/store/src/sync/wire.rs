@@ -63,7 +63,11 @@ impl Wire {
         receipts: &[Receipt],
         certificate: Option<CommitCertificate>,
     ) -> Self {
-        let body = BlockBody { transactions: block.transactions().to_vec(), access_list };
+        let body = BlockBody {
+            transactions: block.transactions().to_vec(),
+            access_list,
+            commands: block.commands().to_vec(),
+        };
         Self {
             version: VERSION,
             header: header_bytes(block.header()),
@@ -89,7 +93,8 @@ impl Wire {
             return Err(format!("receipts: {} bytes too many", rest.len()));
         }
         let senders = senders(&body.transactions)?;
-        let block = Block { header, transactions: body.transactions }.seal();
+        let block =
+            Block { header, transactions: body.transactions, commands: body.commands }.seal();
         let (access_list, certificate) = (body.access_list, self.certificate);
         Ok(Parts { block, senders, receipts, access_list, certificate })
     }

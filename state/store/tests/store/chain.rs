@@ -141,7 +141,7 @@ impl Chain {
         let (state, diff) = State::default().next(&steps);
         let tree = Tree::empty().apply(&diff);
         let header = Header { state_root: tree.root(), ..Header::default() };
-        let genesis = Block { header, transactions: vec![] }.seal();
+        let genesis = Block { header, transactions: vec![], commands: vec![] }.seal();
         Self { commits: vec![], states: vec![state], genesis, genesis_diff: diff, tree }
     }
 
@@ -191,7 +191,7 @@ impl Chain {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let block = Block { header, transactions }.seal();
+        let block = Block { header, transactions, commands: vec![] }.seal();
         let commit = BlockCommit {
             senders: (0..count).map(|i| person(i as u8)).collect(),
             certificate: certificate(height, block.hash()),

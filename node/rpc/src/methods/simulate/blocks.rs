@@ -95,7 +95,7 @@ impl Simulator<'_, '_> {
         header.receipts_root = receipts_root(&receipts);
         header.transactions_root = transactions_root(&transactions);
         header.logs_bloom = if receipts.is_empty() { Bloom::ZERO } else { logs_bloom(&receipts) };
-        let block = Block { header, transactions }.seal();
+        let block = Block { header, transactions, commands: Vec::new() }.seal();
         self.world.set_block_hash(block.height().0, block.hash());
         (self.parent, self.parent_hash) = (block.header().clone(), block.hash());
         let senders = done.iter().map(|one| one.sender).collect();
