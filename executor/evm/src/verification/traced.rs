@@ -12,6 +12,7 @@ use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Observation, Value};
 use alloy_primitives::{Address, U256};
 use revm::context::TxEnv;
+use revm::primitives::hardfork::SpecId;
 use weft_stm::{Field, Stop};
 use weft_types::{Location, ReadAccess, TransactionAccess, TxIndex, WriteAccess, Writer};
 
@@ -19,6 +20,8 @@ use weft_types::{Location, ReadAccess, TransactionAccess, TxIndex, WriteAccess, 
 pub(super) struct TracedMachine<'v> {
     machine: Machine<'v, ListSource<'v>>,
     listed: &'v Listed<'v>,
+    /// What becomes empty is gone (EIP-161).
+    clears: bool,
     /// What all transactions so far found in the list.
     pub(super) tally: Tally,
 }
@@ -31,7 +34,8 @@ impl<'v> TracedMachine<'v> {
     ) -> Self {
         let wanted = Wanted { facts: true, loose: true, ..Wanted::NOTHING };
         let machine = Machine::new(base, environment, wanted);
-        Self { machine, listed, tally: Tally::default() }
+        let clears = environment.cfg.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        Self { machine, listed, clears, tally: Tally::default() }
     }
 
     /// Executes transaction `index` and holds it against the list; with what it read and wrote.
@@ -43,6 +47,7 @@ impl<'v> TracedMachine<'v> {
         let source = ListSource {
             listed: self.listed,
             at: index + 1,
+            clears: self.clears,
             changes: Vec::new(),
             reads: Vec::new(),
             tally: Tally::default(),
@@ -116,6 +121,8 @@ struct ListSource<'v> {
     listed: &'v Listed<'v>,
     /// Access index of the transaction.
     at: u32,
+    /// See [`TracedMachine`].
+    clears: bool,
     changes: Vec<Changed>,
     /// Facts with the place that they are about, in the order of the machine.
     reads: Vec<(Place, Fact)>,
@@ -180,8 +187,11 @@ impl Source for ListSource<'_> {
             return Err(self.lacks(&Place::Account(address)));
         };
         account.access(&mut self.tally);
-        let before = account.before(1).fields;
-        Ok(Loaded::plain(account.before(self.at).fields, &before))
+        let standing = |at| {
+            let before = account.before(at);
+            if self.clears { before.cleared(&account) } else { before }.fields
+        };
+        Ok(Loaded::plain(standing(self.at), &standing(1)))
     }
 
     fn slot(
