@@ -36,6 +36,7 @@ mod methods;
 mod middleware;
 mod params;
 mod server;
+mod submission;
 
 pub use accounts::UnlockedAccounts;
 pub use backend::{Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};

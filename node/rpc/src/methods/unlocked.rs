@@ -184,7 +184,7 @@ fn submit(context: &Context, transaction: RecoveredTransaction) -> Result<B256, 
     let pool = &backend.pool;
     let admitted = pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?;
     if let Some(transaction) = pool.get(&admitted.hash) {
-        (backend.submit)(transaction);
+        (backend.submit)(vec![transaction]);
     }
     Ok(admitted.hash)
 }
