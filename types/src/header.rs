@@ -2,7 +2,8 @@
 //!
 //! What differs from Ethereum: `stateRoot` is the BLAKE3 commitment of `weft-commitment`,
 //! `timestamp` may equal the parent's (blocks come several times a second), `extraData` names the
-//! software and the round, `parentBeaconBlockRoot` is zero or names the commands of a development chain, and `prevRandao` is a hash of the parent (see [`prev_randao`]).
+//! software and the round, `parentBeaconBlockRoot` is zero or names the commands of a development
+//! chain, and `prevRandao` is a hash of the parent (see [`prev_randao`]).
 
 use crate::command::{Command, commands_root};
 use crate::limits::CLOCK_DRIFT_SECONDS_MAX;

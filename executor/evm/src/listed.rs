@@ -92,6 +92,17 @@ pub(crate) struct Standing {
     below: [u32; 3],
 }
 
+impl Standing {
+    /// The same since EIP-161, where what has become empty is gone. Only a command of a development chain leaves an account
+    /// so between transactions.
+    pub(crate) fn cleared(mut self, account: &ListedAccount<'_>) -> Self {
+        if self.fields.is_empty() && !account.parent().is_empty() {
+            self.fields.life.exists = false;
+        }
+        self
+    }
+}
+
 impl Span {
     const LARGE: u32 = u32::MAX;
 

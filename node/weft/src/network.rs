@@ -10,8 +10,6 @@ mod inbound;
 mod outbound;
 mod serve;
 
-use outbound::Outgoing;
-
 use crate::assembly::{Assembly, PartsMessage};
 use crate::config::Config;
 use crate::driver::Event;
@@ -86,7 +84,7 @@ struct Inner {
     admissions: Arc<Semaphore>,
     /// Requests of peers that may be answered at the same time.
     answers: Arc<Semaphore>,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: mpsc::Sender<Vec<Arc<RecoveredTransaction>>>,
     /// Parts that arrived or were sent; written by the inbound task and the driver.
     assembly: Mutex<Assembly>,
     /// Best height that a peer claims which delivers; written by the driver, a hint.
@@ -235,17 +233,18 @@ impl Network {
         self.send(Command::Report { peer, offence: Offence::BadResponse });
     }
 
-    /// Sends a command of this node's own to the others; as [`gossip_transactions`](Self::gossip_transactions).
+    /// Sends a command of this node's own to the others, at once: its caller waits for it.
     pub fn gossip_command(&self, command: &weft_types::Command) {
-        let _ = self.inner.outbox.try_send(Outgoing::Command(command.encode()));
+        let batch = vec![command.encode()];
+        let data = borsh::to_vec(&batch).expect("writing to memory cannot fail");
+        self.publish(Topic::Transactions, data);
     }
 
     /// Gossips transactions that a caller handed to this node.
     pub fn gossip_transactions(&self, transactions: Vec<Arc<RecoveredTransaction>>) {
         // With nobody to hear it they would only be encoded for nothing. Who comes later learns of
         // them by the periodic repetition.
-        let outgoing = Outgoing::Transactions(transactions);
-        if self.peer_count() > 0 && self.inner.outbox.try_send(outgoing).is_err() {
+        if self.peer_count() > 0 && self.inner.outbox.try_send(transactions).is_err() {
             tracing::debug!("outbox is full; the transactions are sent with the next repetition");
         }
     }

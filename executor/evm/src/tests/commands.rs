@@ -5,7 +5,7 @@ use super::plain::check_alike;
 use super::property::{
     Step, USERS, amount, contracts, settings, someone, steps, transactions, world_of,
 };
-use super::world::{COINBASE, ETHER, World, user};
+use super::world::{COINBASE, ETHER, World, authorize, user};
 use crate::MemoryState;
 use crate::executor::{Executor, Mode};
 use crate::rules::Rules;
@@ -303,4 +303,17 @@ fn an_impersonated_contract_may_send() {
         "{:?}",
         refused.skipped
     );
+}
+
+#[test]
+fn an_account_that_a_command_has_emptied_is_gone_for_the_transactions() {
+    let mut world = cheating(World::with_users(4));
+    world.commands = commands([Action::SetBalance { address: user(3), balance: U256::ZERO }]);
+    // The refund of an authorization asks whether its account exists.
+    let authorization = authorize(3, 0, Address::repeat_byte(9));
+    let sent = world.draft(0, 0, user(1)).authorize(authorization).sign();
+    let built = check_alike(&world, &[sent.clone()], &[1, 2]);
+    world.commands = Vec::new();
+    let there = check_alike(&world, &[sent], &[1, 2]);
+    assert_eq!(built.gas_used, there.gas_used / 4 * 5, "only one that exists has a fifth refunded");
 }

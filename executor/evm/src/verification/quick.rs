@@ -197,7 +197,14 @@ impl<'v> ListDatabase<'v> {
         }
         // It did not exist, or was destroyed.
         let account = self.listed.account(address)?;
-        Some((account, account.before(self.at)))
+        Some((account, self.standing(&account)))
+    }
+
+    /// How an account stands before the transaction.
+    fn standing(&self, account: &ListedAccount<'v>) -> Standing {
+        let before = account.before(self.at);
+        let clears = self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        if clears { before.cleared(account) } else { before }
     }
 
     /// Holds what the machine's journal holds against the list. How many writes agree.
@@ -337,7 +344,7 @@ impl Database for ListDatabase<'_> {
             return self.stop(Stop::Flawed(not_listed(&Place::Account(address))));
         };
         account.access(&mut self.tally);
-        let before = account.before(self.at);
+        let before = self.standing(&account);
         let Fields { balance, nonce, code_hash, life } = before.fields;
         if before.fields.is_empty() && !life.exists {
             return Ok(None);

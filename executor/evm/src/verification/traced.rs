@@ -12,6 +12,7 @@ use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Observation, Value};
 use alloy_primitives::{Address, U256};
 use revm::context::TxEnv;
+use revm::primitives::hardfork::SpecId;
 use weft_stm::{CellId, Field, Stop};
 use weft_types::{Location, ReadAccess, TransactionAccess, TxIndex, WriteAccess, Writer};
 
@@ -21,6 +22,8 @@ pub(super) struct TracedMachine<'v> {
     /// Between two transactions; its buffers are used again.
     source: Option<ListSource<'v>>,
     listed: &'v Listed<'v>,
+    /// What becomes empty is gone (EIP-161).
+    clears: bool,
     /// What all transactions so far found in the list.
     pub(super) tally: Tally,
 }
@@ -33,7 +36,8 @@ impl<'v> TracedMachine<'v> {
     ) -> Self {
         let wanted = Wanted { facts: true, loose: true, ..Wanted::NOTHING };
         let machine = Machine::new(base, environment, wanted);
-        Self { machine, source: None, listed, tally: Tally::default() }
+        let clears = environment.cfg.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        Self { machine, source: None, listed, clears, tally: Tally::default() }
     }
 
     /// Executes transaction `index` and holds it against the list; with what it read and wrote.
@@ -54,6 +58,7 @@ impl<'v> TracedMachine<'v> {
         ListSource {
             listed: self.listed,
             at: 0,
+            clears: self.clears,
             accounts: Vec::new(),
             slots: Vec::new(),
             reads: Vec::new(),
@@ -102,6 +107,8 @@ struct ListSource<'v> {
     listed: &'v Listed<'v>,
     /// Access index of the transaction.
     at: u32,
+    /// See [`TracedMachine`].
+    clears: bool,
     /// Accounts that it has loaded, each as it stood; the number of its cell is its place here.
     accounts: Vec<(ListedAccount<'v>, Standing)>,
     /// Slots that it has loaded; the number of its cell is its place here.
@@ -236,9 +243,13 @@ impl Source for ListSource<'_> {
         };
         account.access(&mut self.tally);
         let cell = Some(number_of(&self.accounts));
-        let standing = account.before(self.at);
-        self.accounts.push((account, standing));
-        Ok(Loaded { cell, ..Loaded::plain(standing.fields, &account.before(1).fields) })
+        let standing = |at| {
+            let before = account.before(at);
+            if self.clears { before.cleared(&account) } else { before }
+        };
+        let now = standing(self.at);
+        self.accounts.push((account, now));
+        Ok(Loaded { cell, ..Loaded::plain(now.fields, &standing(1).fields) })
     }
 
     fn slot(

@@ -18,16 +18,11 @@ const REPEAT_AFTER: Duration = Duration::from_secs(30);
 /// Most transactions sent again at once.
 const REPEAT_MAX: usize = 1024;
 
-/// What this node was asked to send to the others; the pool holds it too.
-pub(super) enum Outgoing {
-    /// The transactions of one request.
-    Transactions(Vec<Arc<RecoveredTransaction>>),
-    /// An encoded command of a development chain.
-    Command(Vec<u8>),
-}
+/// The transactions of one request, which the pool holds too.
+type Submitted = Vec<Arc<RecoveredTransaction>>;
 
 /// Runs until every sender is gone.
-pub(super) async fn run(network: Network, mut waiting: Receiver<Outgoing>) {
+pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
     let mut repeat =
         tokio::time::interval_at(tokio::time::Instant::now() + REPEAT_AFTER, REPEAT_AFTER);
     loop {
@@ -56,19 +51,13 @@ pub(super) async fn forward(handle: Handle, mut queue: Receiver<Command>) {
 }
 
 /// Encoded transactions of this request, and of those that follow it closely.
-async fn fill(first: Outgoing, waiting: &mut Receiver<Outgoing>) -> Vec<Vec<u8>> {
+async fn fill(first: Submitted, waiting: &mut Receiver<Submitted>) -> Vec<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + BATCH_WAIT;
     let mut batch = Vec::new();
     let mut next = first;
     loop {
-        match next {
-            Outgoing::Transactions(transactions) => {
-                let encode =
-                    |tx: Arc<RecoveredTransaction>| encode_transaction(tx.inner()).to_vec();
-                batch.extend(transactions.into_iter().map(encode));
-            }
-            Outgoing::Command(command) => batch.push(command),
-        }
+        let encode = |tx: Arc<RecoveredTransaction>| encode_transaction(tx.inner()).to_vec();
+        batch.extend(next.into_iter().map(encode));
         let bytes: usize = batch.iter().map(Vec::len).sum();
         if batch.len() >= BATCH_MAX || bytes >= BATCH_BYTES {
             return batch;
