@@ -1,5 +1,6 @@
 //! Receipts, their blooms and their root, in groups that workers make behind the settled prefix.
 
+use crate::executor::Products;
 use crate::products::each_of;
 use crate::settle::Outcome;
 use alloy_eips::eip2718::Encodable2718;
@@ -50,6 +51,12 @@ pub(crate) struct ReceiptWorks {
 }
 
 impl ReceiptWorks {
+    /// An empty one, if the products need receipts.
+    pub(crate) fn wanted(products: Products) -> Option<Self> {
+        let Products { receipts, receipts_root, .. } = products;
+        (receipts || receipts_root).then(|| Self::new(receipts_root))
+    }
+
     /// An empty one; `summary` says whether bloom and root of the block are wanted.
     pub(crate) fn new(summary: bool) -> Self {
         let (raw, made) = Default::default();

@@ -34,20 +34,15 @@ impl Executor {
         policy: Policy,
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let empty_exists = !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
         let environment = Environment::new(block.header, block.rules);
         let base = Base::new(state, block.header, &self.codes);
         let mut before = Phase::new(&environment, block, Ledger::new(&base));
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
 
-        let wanted = Wanted {
-            facts: products.access_record,
-            cells: products.access_list,
-            ..Wanted::NOTHING
-        };
-        let works = (products.receipts || products.receipts_root)
-            .then(|| ReceiptWorks::new(products.receipts_root));
+        let (facts, cells) = (products.access_record, products.access_list);
+        let wanted = Wanted { facts, cells, ..Wanted::NOTHING };
+        let works = ReceiptWorks::wanted(products);
         // Deposits are read from the logs of all transactions in their order: such blocks keep them until the end.
         let behind = works.as_ref().filter(|_| block.rules.deposits().is_none());
         let vm = BlockVm::new(&base, &environment, block.transactions, wanted, behind);
@@ -71,13 +66,12 @@ impl Executor {
         let requests = after.after_transactions(admission.logs())?;
         let mut all_codes: BTreeMap<B256, Bytes> =
             codes.into_iter().map(|(hash, code)| (hash, code.original_bytes())).collect();
-        let Phase { ledger, accesses, .. } = before;
-        let (values, codes) = ledger.into_parts();
-        all_codes.extend(codes);
-        let before = (accesses, values);
-        let Phase { ledger, accesses, .. } = after;
-        let (values, codes) = ledger.into_parts();
-        all_codes.extend(codes);
+        let mut of = |phase: Phase<'_, '_>| {
+            let (values, codes) = phase.ledger.into_parts();
+            all_codes.extend(codes);
+            (phase.accesses, values)
+        };
+        let (before, after) = (of(before), of(after));
         let Admission { included, outcomes, skipped, gas_used, .. } = admission;
         let ingredients = Ingredients {
             base: &base,
@@ -85,9 +79,9 @@ impl Executor {
             included: &included,
             accessed: &accessed,
             before,
-            after: (accesses, values),
+            after,
             codes: all_codes,
-            empty_exists,
+            empty_exists: !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON),
         };
         let receipts =
             || works.as_ref().map_or_else(Receipts::default, |works| works.finish(outcomes));

@@ -131,9 +131,9 @@ impl Executor {
             None if products.diff => listed.net_change(),
             None => Ok(Default::default()),
         };
-        let receipts = || match products.receipts || products.receipts_root {
-            true => ReceiptWorks::new(products.receipts_root).finish(outcomes),
-            false => Receipts::default(),
+        let receipts = || {
+            let works = ReceiptWorks::wanted(products);
+            works.map_or_else(Receipts::default, |works| works.finish(outcomes))
         };
         let work = || {
             if rayon::current_thread_index().is_none() {
