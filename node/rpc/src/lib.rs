@@ -35,6 +35,7 @@ mod methods;
 mod middleware;
 mod params;
 mod server;
+mod submission;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;
