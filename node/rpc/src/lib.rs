@@ -34,6 +34,7 @@ mod guard;
 mod methods;
 mod middleware;
 
+mod page;
 mod params;
 mod records;
 mod server;
