@@ -38,6 +38,7 @@ mod page;
 mod params;
 mod records;
 mod server;
+mod submission;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
 pub use config::RpcConfig;

@@ -33,8 +33,8 @@ pub(crate) type Module = RpcModule<Context>;
 type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
 /// Every method of the server.
-pub(crate) fn all(context: Context) -> Module {
-    let mut module = RpcModule::new(context);
+pub(crate) fn all(context: Arc<Context>) -> Module {
+    let mut module = RpcModule::from_arc(context);
     access_list::register(&mut module);
     account::register(&mut module);
     block::register(&mut module);

@@ -29,6 +29,7 @@ pub mod execution;
 pub mod failure;
 pub mod home;
 pub mod keys;
+pub mod load;
 pub mod logging;
 pub mod network;
 pub mod node;
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Testnet(TestnetCommand::Init(args)) => say(&testnet::init(&args)?),
         Command::Conformance(command) => conformance::run(&command),
         Command::Replay(args) => replay::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))
         }

@@ -267,8 +267,8 @@ async fn serve_rpc(
         params: setup.genesis.params.clone(),
         validators: Arc::new(setup.genesis.validators.clone()),
         heads: heads.clone(),
-        submit: Arc::new(move |transaction| {
-            gossip.gossip_transaction(&transaction);
+        submit: Arc::new(move |transactions| {
+            gossip.gossip_transactions(transactions);
             // When the driver's queue is full it is busy, and looks at the pool afterwards.
             let _ = wake.try_send(Event::Transactions);
         }),
