@@ -36,6 +36,7 @@ mod guard;
 mod methods;
 mod middleware;
 
+mod page;
 mod params;
 mod records;
 mod server;

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::RpcError;
 use crate::guard::GuardLayer;
 use crate::middleware::CallRules;
+use crate::page::PageLayer;
 use crate::{RpcBackend, RpcConfig, methods};
 use http::{HeaderValue, Method, header::CONTENT_TYPE};
 use hyper::body::Incoming;
@@ -75,7 +76,10 @@ pub async fn serve(config: RpcConfig, backend: RpcBackend) -> Result<RpcServer, 
     let builder = Server::builder()
         .set_config(server_config(&config))
         .set_http_middleware(
-            tower::ServiceBuilder::new().option_layer(cors).layer(GuardLayer::new(&config)),
+            tower::ServiceBuilder::new()
+                .option_layer(cors)
+                .option_layer(config.devnet.then_some(PageLayer))
+                .layer(GuardLayer::new(&config)),
         )
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
             inner,

@@ -105,7 +105,6 @@ async fn load(args: &LoadArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn unreachable(error: RpcFailure) -> Failure {
     Failure::new(ExitStatus::Unexpected, "the load was not carried out")
         .fact("cause", error)

@@ -80,6 +80,17 @@ async fn get_says_how_to_talk_to_the_server() {
 }
 
 #[tokio::test]
+async fn a_devnet_serves_its_page_where_it_serves_calls() {
+    let world = World::with(|config| config.devnet = true).await;
+    let page = http(world.server.local_addr(), "GET", &[], b"").await;
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("content-type: text/html"), "{}", page.head);
+    assert!(page.head.contains("content-security-policy: default-src 'self'"), "{}", page.head);
+    assert!(page.body.starts_with("<!doctype html>"), "{}", page.body);
+    assert_eq!(world.ok("eth_chainId", json!([])).await, "0x7a69");
+}
+
+#[tokio::test]
 async fn a_foreign_host_name_is_refused_on_loopback() {
     let world = World::with(|config| config.hosts = vec!["node.example".to_owned()]).await;
     let address = world.server.local_addr();

@@ -102,6 +102,10 @@ impl<'a> Screen<'a> {
         };
         text += &format!("  RPC + WebSocket   http://{}{others}\n", addresses[0]);
         text += &format!(
+            "  Record page       http://{}/       what ran in parallel, what collided, why\n",
+            addresses[0]
+        );
+        text += &format!(
             "  Data              {}        kept after exit: weft devnet --resume\n\n",
             self.folder.display()
         );
