@@ -11,7 +11,7 @@ use crate::rules::Rules;
 use crate::tracker::{Tracker, Unanswered};
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
-use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use revm::MainContext;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction};
 use revm::context::{Cfg, ContextTr, TxEnv};
@@ -22,7 +22,7 @@ use revm::handler::pre_execution::calculate_caller_fee;
 use revm::handler::{EvmTr, Handler, MainBuilder, MainnetContext, MainnetEvm};
 use revm::interpreter::InitialAndFloorGas;
 use weft_stm::Stop;
-use weft_types::{ChainParams, Header, StateReader};
+use weft_types::{Header, StateReader};
 
 /// Gas of a transaction without data, and of the plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
@@ -52,6 +52,10 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702 authorizations.
     pub authorization_list: Vec<SignedAuthorization>,
+    /// EIP-4844 versioned hashes; only under rules with blobs.
+    pub blob_hashes: Vec<B256>,
+    /// EIP-4844 `maxFeePerBlobGas`, in wei.
+    pub max_fee_per_blob_gas: Option<u128>,
 }
 
 /// What a simulated call gave.
@@ -94,11 +98,11 @@ pub fn call(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<CallOutcome, CallError> {
     let gas = request.gas.unwrap_or(gas_cap).min(gas_cap);
-    Simulation::new(request, header, state, params)?.run(gas)
+    Simulation::new(request, header, state, rules)?.run(gas)
 }
 
 /// The least gas limit with which the call succeeds (within 1.5 %, as in geth).
@@ -110,10 +114,10 @@ pub fn estimate_gas(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<u64, CallError> {
-    let simulation = Simulation::new(request, header, state, params)?;
+    let simulation = Simulation::new(request, header, state, rules)?;
     let mut high = request.gas.filter(|gas| *gas >= TRANSFER_GAS).unwrap_or(header.gas_limit);
     high = high.min(gas_cap).min(weft_types::limits::TRANSACTION_GAS_MAX);
     if let Some(affordable) = simulation.affordable_gas()? {
@@ -182,9 +186,9 @@ impl<'r> Simulation<'r> {
         request: &'r CallRequest,
         header: &'r Header,
         state: &'r dyn StateReader,
-        params: &ChainParams,
+        rules: &Rules,
     ) -> Result<Self, CallError> {
-        let mut environment = Environment::new(header, &Rules::weft(params));
+        let mut environment = Environment::new(header, rules);
         environment.cfg.tx_gas_limit_cap = Some(u64::MAX);
         environment.cfg.disable_nonce_check = true;
         let dynamic =
@@ -209,6 +213,7 @@ impl<'r> Simulation<'r> {
             )));
         }
         let tx_type = match () {
+            () if !request.blob_hashes.is_empty() => 3,
             () if !request.authorization_list.is_empty() => 4,
             () if dynamic => 2,
             () if !request.access_list.is_empty() => 1,
@@ -230,11 +235,11 @@ impl<'r> Simulation<'r> {
             value: request.value,
             data: request.input.clone(),
             nonce,
-            chain_id: Some(params.chain_id),
+            chain_id: Some(rules.chain_id),
             access_list: request.access_list.clone(),
             gas_priority_fee: dynamic.then_some(tip),
-            blob_hashes: Vec::new(),
-            max_fee_per_blob_gas: 0,
+            blob_hashes: request.blob_hashes.clone(),
+            max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or_default(),
             authorization_list: request
                 .authorization_list
                 .iter()

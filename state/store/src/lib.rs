@@ -63,6 +63,11 @@
 //! The schema of this layout is 2. Schema 1 had no `log_index` and no `meta.oldest`: opening such a
 //! directory adds the index and says so in the log. Any other schema is refused, unchanged.
 //!
+//! Schema 2^31 + 2 is a directory with a chain of Ethereum that was executed here ([`Store::open_foreign`]).
+//! It differs in three things: the headers are Ethereum's and name Merkle-Patricia roots, so the root of our
+//! tree is in `meta.head` alone; there are no certificates; and a body is Ethereum's own, in RLP (with blob
+//! transactions, ommers and withdrawals), behind a count of senders whose highest bit is set.
+//!
 //! # Invariants
 //! - A block is stored whole or not at all, and the head moves only after the disk has it. What is
 //!   written but not acknowledged is not served.
@@ -149,6 +154,7 @@ mod commit;
 mod database;
 mod error;
 mod faults;
+mod foreign;
 mod layout;
 mod leaves;
 mod lists;
@@ -171,6 +177,7 @@ pub use check::CheckReport;
 pub use commit::{BlockCommit, GenesisState};
 pub use error::StoreError;
 pub use faults::Faults;
+pub use foreign::ForeignCommit;
 pub use logs::LogQuery;
 pub use maintenance::{
     ColumnStats, DatabaseStats, DirectoryVersion, Maintenance, directory_version,
