@@ -152,14 +152,11 @@ impl Context {
     /// Header of the block that will follow `head`, as far as it is known before it is built.
     pub(crate) fn next_header(&self, head: &Head) -> Header {
         let parent = head.block.header();
-        next_header(
-            parent,
-            head.block.hash(),
-            &self.backend.params,
-            Round(0),
-            parent.beneficiary,
-            now_seconds(),
-        )
+        let (hash, now) = (head.block.hash(), now_seconds());
+        let params = &self.backend.params;
+        let mut header = next_header(parent, hash, params, Round(0), parent.beneficiary, now);
+        self.shape_next(parent, &mut header);
+        header
     }
 
     /// The committed block at `height`, which must not be above the head.

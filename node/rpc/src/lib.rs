@@ -30,13 +30,14 @@ mod config;
 mod context;
 mod convert;
 mod error;
+mod ethereum;
 mod guard;
 mod methods;
 mod middleware;
 mod params;
 mod server;
 
-pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
+pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, heads_channel};
 pub use config::RpcConfig;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};

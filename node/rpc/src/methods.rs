@@ -11,20 +11,25 @@ use std::sync::Arc;
 
 mod access_list;
 mod account;
+mod accounts;
 mod block;
 mod call;
+mod capabilities;
 mod chain;
 mod fees;
 pub(crate) mod filters;
 mod logs;
 mod overrides;
+mod pending;
 mod proof;
+mod raw;
 mod record;
 mod refused;
 mod send;
 mod subscribe;
 mod transaction;
 mod txpool;
+mod uncle;
 mod web3;
 
 pub(crate) type Module = RpcModule<Context>;
@@ -37,19 +42,24 @@ pub(crate) fn all(context: Context) -> Module {
     let mut module = RpcModule::new(context);
     access_list::register(&mut module);
     account::register(&mut module);
+    accounts::register(&mut module);
     block::register(&mut module);
     call::register(&mut module);
+    capabilities::register(&mut module);
     chain::register(&mut module);
     fees::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
+    pending::register(&mut module);
     proof::register(&mut module);
+    raw::register(&mut module);
     record::register(&mut module);
     refused::register(&mut module);
     send::register(&mut module);
     subscribe::register(&mut module);
     transaction::register(&mut module);
     txpool::register(&mut module);
+    uncle::register(&mut module);
     web3::register(&mut module);
     module
 }

@@ -28,6 +28,7 @@ pub mod driver;
 pub mod execution;
 pub mod failure;
 pub mod home;
+pub mod import;
 pub mod keys;
 pub mod logging;
 pub mod network;
@@ -51,6 +52,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Node(args) => node::run(&args),
         Command::Testnet(TestnetCommand::Init(args)) => say(&testnet::init(&args)?),
         Command::Conformance(command) => conformance::run(&command),
+        Command::Import(args) => import::run(&args),
+        Command::Serve(args) => import::serve::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))

@@ -18,6 +18,9 @@ pub(super) fn register(module: &mut Module) {
             "highestBlock": U64::from(status.highest),
         }))
     });
+    quick(module, "eth_coinbase", 0, |context, _| {
+        Ok(context.backend.store.head().block.header().beneficiary)
+    });
     // The node holds no keys of users.
     quick(module, "eth_accounts", 0, |_, _| Ok(Vec::<Address>::new()));
 }
