@@ -176,7 +176,7 @@ fn tools_say_what_is_there_drop_what_is_not_kept_and_name_what_is_damaged() {
     assert!(works(&run(on_home("check"))).contains("the database is consistent"));
     assert!(works(&run(on_home("stats"))).contains("account_history"));
     assert_eq!(works(&run(on_home("path"))).trim(), net.home().join("db").display().to_string());
-    assert!(works(&run(on_home("version"))).contains("schema    2"));
+    assert!(works(&run(on_home("version"))).contains("schema    3"));
     assert!(works(&run(on_home("compact"))).contains("on disk"));
     let prune = ["db", "prune", "--home", &home, "--history", "2", "--records", "1", "--logs", "3"];
     let head = answer(&["db", "stats", "--home", &home])["height"].as_u64().unwrap();

@@ -68,13 +68,13 @@ impl Timeouts {
 }
 
 impl ChainParams {
-    /// Parameters of the local devnet: chain id 31337, 60 M gas, 250 ms blocks, a heartbeat of 1 s.
+    /// Parameters of the local devnet: chain id 31337, 60 M gas, a block at most every 50 ms, a heartbeat of 1 s.
     #[must_use]
     pub const fn devnet() -> Self {
         Self {
             chain_id: 31_337,
             gas_limit: 60_000_000,
-            block_interval_ms: 250,
+            block_interval_ms: 50,
             empty_block_interval_ms: 1000,
             timeouts: Timeouts::devnet(),
         }

@@ -76,7 +76,11 @@ mod value;
 mod verification;
 mod vm;
 
-pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};
+pub use call::{
+    CallOutcome, CallRequest, CallStatus, call, check_call, estimate_gas, explain, explain_halt,
+    prepare_caller,
+};
+pub use environment::Environment;
 pub use error::{CallError, ExecutionError};
 pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};
 pub use forks::{Activation, Fork, Forks};

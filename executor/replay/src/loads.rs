@@ -5,7 +5,7 @@
 //! not recovered: the signatures are no signatures. The contracts are compiled Solidity (`contracts/Loads.sol`), with costs
 //! as on mainnet: a swap moves two tokens, updates an allowance, the pool's reserves and its price history.
 
-mod contracts;
+pub mod contracts;
 mod mixed;
 mod swaps;
 mod tokens;

@@ -334,8 +334,14 @@ impl<V: Vm + ?Sized> Memory<V> {
         writes.iter().find(|put| {
             let Write::Add(delta) = &put.write else { return false };
             let cell = self.get(put.cell);
-            let inner = cell.inner.lock();
-            match resolve(vm, cell, inner.chain(put.field), put.field, index) {
+            let mut inner = cell.inner.lock();
+            let base = || vm.field(&cell.base, put.field);
+            // Keeps the sum on the way: many deltas in a row would be added up again for each of them.
+            let before = match inner.position(put.field) {
+                Some(at) => inner.chains[at].read(vm, index, base),
+                None => Ok(base()),
+            };
+            match before {
                 Ok(value) => vm.apply(&value, delta).is_none(),
                 Err(_) => true,
             }

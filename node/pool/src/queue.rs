@@ -118,6 +118,10 @@ impl Queue {
     /// Takes over the sender's nonce and balance at a new head. Returns what can never be included
     /// any more.
     pub(crate) fn set_account(&mut self, nonce: u64, balance: U256, base_fee: u64) -> Vec<Entry> {
+        // What every further transaction of a sender finds between two blocks.
+        if (nonce, balance) == (self.nonce, self.balance) {
+            return Vec::new();
+        }
         let keep = self.entries.split_off(&nonce);
         let gone = std::mem::replace(&mut self.entries, keep);
         (self.nonce, self.balance) = (nonce, balance);

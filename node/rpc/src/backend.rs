@@ -58,9 +58,9 @@ pub struct RpcBackend {
     pub validators: Arc<ValidatorSet>,
     /// One event per committed block; see [`heads_channel`].
     pub heads: broadcast::Sender<Arc<HeadEvent>>,
-    /// Called once for each transaction that the pool newly admitted from a caller: the node
-    /// gossips it and wakes the proposer. Must not block.
-    pub submit: Arc<dyn Fn(Arc<RecoveredTransaction>) + Send + Sync>,
+    /// Called with the transactions of one request that the pool newly admitted from a caller: the
+    /// node gossips them and wakes the proposer. Must not block.
+    pub submit: Arc<dyn Fn(Vec<Arc<RecoveredTransaction>>) + Send + Sync>,
     /// `None` while the node is at the head of the chain. Must not block.
     pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
     /// Number of connected peers. Must not block.

@@ -30,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
     reads: Lane,
     calls: Lane,
+    traces: Lane,
     submissions: Lane,
 }
 
@@ -40,6 +41,8 @@ pub(crate) enum Work {
     Read,
     /// Runs the EVM or scans many blocks.
     Call,
+    /// Runs transactions again and records what they do: long, and with much memory.
+    Trace,
     /// Recovers and admits a transaction.
     Submit,
 }
@@ -68,6 +71,7 @@ impl Context {
             tip: Mutex::new(None),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
+            traces: Lane::new(calls.div_ceil(2)),
             submissions: Lane::new(cores),
             config,
             backend,
@@ -86,6 +90,7 @@ impl Context {
         let lane = match lane {
             Work::Read => &self.reads,
             Work::Call => &self.calls,
+            Work::Trace => &self.traces,
             Work::Submit => &self.submissions,
         };
         lane.run(work).await

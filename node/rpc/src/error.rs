@@ -13,6 +13,7 @@
 //! | 3 | execution reverted; `data` is the revert data |
 //! | 4, 5 | `eth_sendRawTransactionSync` (EIP-7966): no receipt in time; queued. `data` is the hash |
 //! | 800 to 809, 1000, 1001 | refused by the pool; see [`PoolError::code`] |
+//! | -38010 to -38026 | `eth_simulateV1` refuses a block or a call; the codes of execution-apis |
 //! | 4444 | pruned history |
 
 use alloy_primitives::{B256, Bytes};
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use weft_evm::CallError;
 use weft_pool::PoolError;
 use weft_store::{CommitmentError, StoreError};
+use weft_trace::TraceError;
 use weft_types::{StateError, TransactionError};
 
 /// The server cannot start.
@@ -81,6 +83,9 @@ pub(crate) enum Failure {
     Reverted { output: Bytes },
     #[error("{reason}")]
     Refused { reason: String },
+    /// With a code that a specification gives.
+    #[error("{reason}")]
+    Coded { code: i32, reason: String },
     #[error("the transaction was added to the pool but was not included within {timeout_ms} ms")]
     SyncTimeout { hash: B256, timeout_ms: u64 },
     #[error("the transaction was queued: it cannot run before the sender's earlier nonces")]
@@ -105,6 +110,7 @@ impl Failure {
             Self::Unsupported { .. } => -32004,
             Self::Busy { .. } | Self::LogsRange { .. } | Self::Limit { .. } => -32005,
             Self::FilterNotFound | Self::Refused { .. } => -32000,
+            Self::Coded { code, .. } => *code,
             Self::Reverted { .. } => 3,
             Self::SyncTimeout { .. } => 4,
             Self::SyncQueued { .. } => 5,
@@ -172,6 +178,20 @@ impl From<StateError> for Failure {
 impl From<TransactionError> for Failure {
     fn from(error: TransactionError) -> Self {
         Self::Pool(PoolError::Transaction(error))
+    }
+}
+
+impl From<TraceError> for Failure {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::State(error) => error.into(),
+            TraceError::Tracer { reason } => Self::Parameters { reason },
+            TraceError::Invalid { reason } => Self::Refused { reason },
+            TraceError::Timeout { .. } | TraceError::TooLarge { .. } => {
+                Self::Limit { reason: error.to_string() }
+            }
+            TraceError::List { .. } | TraceError::Machine { .. } => Self::internal(error),
+        }
     }
 }
 

@@ -27,6 +27,7 @@
 
 mod backend;
 mod config;
+mod console;
 mod context;
 mod convert;
 mod error;
@@ -36,8 +37,10 @@ mod methods;
 mod middleware;
 mod params;
 mod server;
+mod submission;
 
 pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, heads_channel};
 pub use config::RpcConfig;
+pub use console::ConsoleSink;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};

@@ -16,21 +16,28 @@ mod block;
 mod call;
 mod capabilities;
 mod chain;
+mod debug;
 mod fees;
 pub(crate) mod filters;
 mod logs;
+mod otterscan;
 mod overrides;
 mod pending;
 mod proof;
 mod raw;
 mod record;
 mod refused;
+mod replay;
 mod send;
+mod simulate;
 mod subscribe;
+mod trace;
 mod transaction;
 mod txpool;
 mod uncle;
 mod web3;
+
+pub(crate) use replay::console_lines_of_block;
 
 pub(crate) type Module = RpcModule<Context>;
 
@@ -38,8 +45,12 @@ pub(crate) type Module = RpcModule<Context>;
 type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
 /// Every method of the server.
-pub(crate) fn all(context: Context) -> Module {
-    let mut module = RpcModule::new(context);
+pub(crate) fn all(context: Arc<Context>) -> Module {
+    if context.config.console.is_some() {
+        let heads = context.backend.heads.subscribe();
+        tokio::spawn(crate::console::follow(Arc::downgrade(&context), heads));
+    }
+    let mut module = RpcModule::from_arc(context);
     access_list::register(&mut module);
     account::register(&mut module);
     accounts::register(&mut module);
@@ -47,16 +58,20 @@ pub(crate) fn all(context: Context) -> Module {
     call::register(&mut module);
     capabilities::register(&mut module);
     chain::register(&mut module);
+    debug::register(&mut module);
     fees::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
+    otterscan::register(&mut module);
     pending::register(&mut module);
     proof::register(&mut module);
     raw::register(&mut module);
     record::register(&mut module);
     refused::register(&mut module);
     send::register(&mut module);
+    simulate::register(&mut module);
     subscribe::register(&mut module);
+    trace::register(&mut module);
     transaction::register(&mut module);
     txpool::register(&mut module);
     uncle::register(&mut module);

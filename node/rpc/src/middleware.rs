@@ -1,16 +1,20 @@
 //! What every JSON-RPC call passes: the limit of a batch, and a clear word for subscriptions that
 //! are asked for over plain HTTP.
 
+use crate::context::Context;
 use crate::guard::Transport;
+use crate::submission::Submissions;
 use jsonrpsee::core::middleware::{Batch, Notification, RpcServiceT};
 use jsonrpsee::server::MethodResponse;
 use jsonrpsee::types::{ErrorObjectOwned, Id, Request};
 use std::future::Future;
+use std::sync::Arc;
 
 /// Puts the rules before the methods.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct CallRules<S> {
     pub(crate) inner: S,
+    pub(crate) context: Arc<Context>,
     pub(crate) batch_max: usize,
 }
 
@@ -48,6 +52,7 @@ where
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let (inner, batch_max) = (self.inner.clone(), self.batch_max);
+        let context = Arc::clone(&self.context);
         async move {
             if batch.len() > batch_max {
                 let text = format!(
@@ -57,7 +62,10 @@ where
                 let error = ErrorObjectOwned::owned(-32600, text, None::<()>);
                 return MethodResponse::error(Id::Null, error);
             }
-            inner.batch(batch).await
+            match Submissions::of(&batch) {
+                Some(submissions) => submissions.run(context).await,
+                None => inner.batch(batch).await,
+            }
         }
     }
 

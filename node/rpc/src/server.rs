@@ -69,17 +69,20 @@ pub async fn serve(config: RpcConfig, backend: RpcBackend) -> Result<RpcServer, 
     let local_addr = listener.local_addr().map_err(bound)?;
 
     let batch_max = config.batch_max;
+    let context = Arc::new(Context::new(config.clone(), backend));
+    let methods = methods::all(Arc::clone(&context));
     let connections = Arc::new(Semaphore::new(config.connections_max as usize));
     let builder = Server::builder()
         .set_config(server_config(&config))
         .set_http_middleware(
             tower::ServiceBuilder::new().option_layer(cors).layer(GuardLayer::new(&config)),
         )
-        .set_rpc_middleware(
-            RpcServiceBuilder::new().layer_fn(move |inner| CallRules { inner, batch_max }),
-        )
+        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
+            inner,
+            context: Arc::clone(&context),
+            batch_max,
+        }))
         .to_service_builder();
-    let methods = methods::all(Context::new(config, backend));
     let (stop, handle) = stop_channel();
     let service = move |stop| builder.clone().build(methods.clone(), stop);
     tokio::spawn(accept(listener, connections, service, stop));

@@ -45,6 +45,8 @@ pub enum Command {
     Serve(crate::import::serve::ServeArgs),
     /// Execute real Ethereum blocks, compare what they give, and measure
     Replay(crate::replay::ReplayArgs),
+    /// Send signed transactions to a server and measure how fast they are included
+    Load(crate::load::LoadArgs),
 }
 
 /// Flags of `weft devnet`.

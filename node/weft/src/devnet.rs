@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
+use weft_rpc::ConsoleSink;
 use weft_store::StoreOptions;
 
 /// Runs the devnet until a signal or a failure.
@@ -115,7 +116,8 @@ async fn start_nodes(
         config.p2p.listen.clone_from(&addresses[index].0);
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         config.p2p.peers = others.map(|(_, (address, id))| format!("{address}/p2p/{id}")).collect();
-        let report = (index == 0).then(|| banner::BlockPrinter::new(args));
+        let report = (index == 0).then(|| Arc::new(banner::BlockPrinter::new(args)));
+        let console = report.clone().filter(|printer| printer.speaks());
         let started = RunningNode::start(NodeSetup {
             home,
             genesis: Arc::clone(genesis),
@@ -125,6 +127,7 @@ async fn start_nodes(
             store: StoreOptions::devnet(),
             reset_signing: false,
             devnet: true,
+            console: console.map(|printer| ConsoleSink::new(move |line| printer.console(line))),
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = &report {
                     printer.print(&summary(committed, finality));

@@ -30,6 +30,7 @@ pub mod failure;
 pub mod home;
 pub mod import;
 pub mod keys;
+pub mod load;
 pub mod logging;
 pub mod network;
 pub mod node;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Import(args) => import::run(&args),
         Command::Serve(args) => import::serve::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))
         }

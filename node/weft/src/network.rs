@@ -32,10 +32,10 @@ use weft_p2p::{
 use weft_pool::Pool;
 use weft_rpc::SyncStatus;
 use weft_store::{Head, Store};
-use weft_types::transaction::encode_transaction;
+
 use weft_types::{B256, Height, RecoveredTransaction, Round, ValidatorAddress};
 
-/// Own transactions that may wait to be gossiped; more are sent by the periodic repetition.
+/// Requests whose transactions may wait to be gossiped; more are sent by the periodic repetition.
 const OUTBOX_MAX: usize = 16 * 1024;
 
 /// Commands that may wait for the network; gossip beyond is dropped, it will be repeated.
@@ -84,7 +84,7 @@ struct Inner {
     admissions: Arc<Semaphore>,
     /// Requests of peers that may be answered at the same time.
     answers: Arc<Semaphore>,
-    outbox: mpsc::Sender<Vec<u8>>,
+    outbox: mpsc::Sender<Vec<Arc<RecoveredTransaction>>>,
     /// Parts that arrived or were sent; written by the inbound task and the driver.
     assembly: Mutex<Assembly>,
     /// Best height that a peer claims which delivers; written by the driver, a hint.
@@ -233,11 +233,12 @@ impl Network {
         self.send(Command::Report { peer, offence: Offence::BadResponse });
     }
 
-    /// Gossips a transaction that a caller handed to this node.
-    pub fn gossip_transaction(&self, transaction: &RecoveredTransaction) {
-        let bytes = encode_transaction(transaction.inner()).to_vec();
-        if self.inner.outbox.try_send(bytes).is_err() {
-            tracing::debug!("outbox is full; the transaction is sent with the next repetition");
+    /// Gossips transactions that a caller handed to this node.
+    pub fn gossip_transactions(&self, transactions: Vec<Arc<RecoveredTransaction>>) {
+        // With nobody to hear it they would only be encoded for nothing. Who comes later learns of
+        // them by the periodic repetition.
+        if self.peer_count() > 0 && self.inner.outbox.try_send(transactions).is_err() {
+            tracing::debug!("outbox is full; the transactions are sent with the next repetition");
         }
     }
 

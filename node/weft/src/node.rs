@@ -49,6 +49,8 @@ pub struct NodeSetup {
     pub reset_signing: bool,
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
+    /// Hears the console lines of contracts; none outside of a devnet.
+    pub console: Option<weft_rpc::ConsoleSink>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -256,6 +258,7 @@ async fn serve_rpc(
         logs_results_max: section.logs_max_results,
         sync_timeout_ms: section.sync_timeout_ms,
         batch_max: section.max_batch as usize,
+        console: setup.console.clone(),
         devnet: setup.devnet,
         ..RpcConfig::new(section.listen)
     };
@@ -269,8 +272,8 @@ async fn serve_rpc(
         state_roots: None,
         validators: Arc::new(setup.genesis.validators.clone()),
         heads: heads.clone(),
-        submit: Arc::new(move |transaction| {
-            gossip.gossip_transaction(&transaction);
+        submit: Arc::new(move |transactions| {
+            gossip.gossip_transactions(transactions);
             // When the driver's queue is full it is busy, and looks at the pool afterwards.
             let _ = wake.try_send(Event::Transactions);
         }),
@@ -397,6 +400,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             store,
             reset_signing,
             devnet: false,
+            console: None,
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(

@@ -4,7 +4,7 @@ use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::retention::Kept;
-use crate::{StoreError, logs, rebuild, store};
+use crate::{StoreError, StoredBlock, addresses, logs, rebuild, store};
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub struct CheckReport {
     pub history_entries: u64,
     /// Entries of the index of logs.
     pub log_entries: u64,
+    /// Entries of the index of addresses.
+    pub address_entries: u64,
     /// What does not fit, one sentence each; empty when everything does.
     pub findings: Vec<String>,
 }
@@ -118,7 +120,8 @@ impl Checker<'_> {
             same(Column::Certificates, "height", &certificate.height.0, &height)?;
         }
         self.report.transactions += block.transactions().len() as u64;
-        self.kept(block)
+        self.addresses(&stored)?;
+        self.kept(&stored.block)
     }
 
     fn indices(&self, block: &SealedBlock) -> Result<(), StoreError> {
@@ -136,6 +139,26 @@ impl Checker<'_> {
                 let reason = format!("{hash}: expected {height}/{index}, found {found:?}");
                 return Err(StoreError::value(column, reason));
             }
+        }
+        Ok(())
+    }
+
+    /// Each address that the block is known to touch has its entry.
+    fn addresses(&self, stored: &StoredBlock) -> Result<(), StoreError> {
+        let height = stored.block.height().0;
+        let has = |kept: Kept| self.database.horizon().require(kept, height).is_ok();
+        if height == 0 || !has(Kept::Logs) {
+            return Ok(());
+        }
+        let list = match has(Kept::AccessLists) {
+            true => self.database.get(Column::AccessLists, &height.to_be_bytes())?,
+            false => None,
+        };
+        let list = list.as_deref().unwrap_or_default();
+        for tag in addresses::entries(&stored.block, &stored.senders, list) {
+            let column = Column::AddressIndex;
+            let found = self.database.get(column, &addresses::key(&tag, height))?;
+            same(column, "entry", &found.as_deref(), &Some(&[][..]))?;
         }
         Ok(())
     }
@@ -209,7 +232,9 @@ impl Checker<'_> {
             }
             Ok(())
         };
-        let columns = [Column::BlockNumbers, Column::Transactions, Column::LogIndex];
+        let columns =
+            [Column::BlockNumbers, Column::Transactions, Column::LogIndex, Column::AddressIndex];
+        let indices = [Column::LogIndex, Column::AddressIndex];
         let by_height = [
             Column::Headers,
             Column::Bodies,
@@ -223,7 +248,7 @@ impl Checker<'_> {
             let mut entries = 0u64;
             let result = self.database.scan_all(column, |key, _| {
                 entries += 1;
-                if column == Column::LogIndex || by_height.contains(&column) {
+                if indices.contains(&column) || by_height.contains(&column) {
                     above(column, key)?;
                 }
                 Ok(())
@@ -234,6 +259,10 @@ impl Checker<'_> {
                 Column::Transactions => self.report.transactions,
                 Column::LogIndex => {
                     self.report.log_entries = entries;
+                    continue;
+                }
+                Column::AddressIndex => {
+                    self.report.address_entries = entries;
                     continue;
                 }
                 _ => continue,

@@ -39,10 +39,11 @@ pub(crate) enum Column {
     Transactions,
     LogIndex,
     CodeStems,
+    AddressIndex,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Accounts,
         Self::Storage,
@@ -60,6 +61,7 @@ impl Column {
         Self::Transactions,
         Self::LogIndex,
         Self::CodeStems,
+        Self::AddressIndex,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -81,6 +83,7 @@ impl Column {
             Self::Transactions => "transactions",
             Self::LogIndex => "log_index",
             Self::CodeStems => "code_stems",
+            Self::AddressIndex => "address_index",
         }
     }
 
@@ -111,7 +114,7 @@ impl Column {
     const fn dropped_with(self) -> Option<Kept> {
         match self {
             Self::AccountHistory | Self::StorageHistory => Some(Kept::History),
-            Self::LogIndex => Some(Kept::Logs),
+            Self::LogIndex | Self::AddressIndex => Some(Kept::Logs),
             _ => None,
         }
     }

@@ -4,9 +4,8 @@ use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::leaves::code_stems;
-use crate::logs;
 use crate::retention::{Kept, Oldest};
-use crate::{Anchor, StoreError};
+use crate::{Anchor, StoreError, addresses, logs};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -92,7 +91,7 @@ impl BlockCommit {
         let key = height.to_be_bytes();
         let mut batch = Batch::new(database);
         batch.state(&self.diff, Some(height));
-        batch.block(&self.block, &self.senders, &self.receipts);
+        batch.block(&self.block, &self.senders, &self.receipts, &self.access_list);
         batch.put(Column::Certificates, key, encode_borsh(&self.certificate));
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
@@ -137,9 +136,9 @@ impl GenesisState<'_> {
                 ommers: Vec::new(),
                 withdrawals: self.block.header().withdrawals_root.map(|_| Vec::new().into()),
             };
-            batch.foreign_block(self.block, &body, &[], &[], root);
+            batch.foreign_block(self.block, &body, (&[], &[]), &[], root);
         } else {
-            batch.block(self.block, &[], &[]);
+            batch.block(self.block, &[], &[], &[]);
         }
         let record = encode_borsh(&AccessRecord::default());
         batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
@@ -157,7 +156,7 @@ pub(crate) fn import_batch(
     let mut batch = Batch::new(database);
     batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
     batch.put(Column::Meta, layout::META_GENESIS, genesis.block.hash());
-    batch.block(genesis.block, &[], &[]);
+    batch.block(genesis.block, &[], &[], &[]);
     for header in &anchor.ancestors {
         let (key, hash) = (header.number.to_be_bytes(), header.hash_slow());
         batch.put(Column::Headers, key, layout::encode_header(&hash, header));
@@ -165,7 +164,7 @@ pub(crate) fn import_batch(
     }
     let height = anchor.block.height().0;
     if height > 0 {
-        batch.block(&anchor.block, &anchor.senders, &anchor.receipts);
+        batch.block(&anchor.block, &anchor.senders, &anchor.receipts, &[]);
     }
     if let Some(certificate) = &anchor.certificate {
         batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
@@ -312,9 +311,16 @@ impl<'a> Batch<'a> {
     }
 
     /// Header, body, receipts, the indices and the head.
-    fn block(&mut self, block: &SealedBlock, senders: &[Address], receipts: &[Receipt]) {
+    fn block(
+        &mut self,
+        block: &SealedBlock,
+        senders: &[Address],
+        receipts: &[Receipt],
+        list: &[u8],
+    ) {
         let body = layout::encode_body(senders, block);
-        self.parts(block, &body, receipts, block.header().state_root);
+        let root = block.header().state_root;
+        self.parts(block, &body, (senders, receipts), list, root);
     }
 
     /// The same of a block of Ethereum; `root` is our root of its state.
@@ -322,15 +328,22 @@ impl<'a> Batch<'a> {
         &mut self,
         block: &SealedBlock,
         body: &ForeignBody,
-        senders: &[Address],
-        receipts: &[Receipt],
+        (senders, receipts): (&[Address], &[Receipt]),
+        list: &[u8],
         root: B256,
     ) {
         let body = layout::encode_foreign_body(senders, block, body);
-        self.parts(block, &body, receipts, root);
+        self.parts(block, &body, (senders, receipts), list, root);
     }
 
-    fn parts(&mut self, block: &SealedBlock, body: &[u8], receipts: &[Receipt], root: B256) {
+    fn parts(
+        &mut self,
+        block: &SealedBlock,
+        body: &[u8],
+        (senders, receipts): (&[Address], &[Receipt]),
+        list: &[u8],
+        root: B256,
+    ) {
         let (height, hash) = (block.height().0, block.hash());
         let key = height.to_be_bytes();
         self.put(Column::Headers, key, layout::encode_header(&hash, block.header()));
@@ -346,6 +359,9 @@ impl<'a> Batch<'a> {
         }
         for (tag, places) in logs::entries(receipts) {
             self.put(Column::LogIndex, logs::key(&tag, height), [places]);
+        }
+        for tag in addresses::entries(block, senders, list) {
+            self.put(Column::AddressIndex, addresses::key(&tag, height), []);
         }
         let head = HeadRecord { height, hash, state_root: root };
         self.put(Column::Meta, layout::META_HEAD, encode_borsh(&head));

@@ -8,6 +8,7 @@ use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
     WriteBatch, WriteOptions,
 };
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The open database.
@@ -24,6 +25,15 @@ pub(crate) struct Database {
     writing: AtomicU64,
     /// Set when a write failed, never cleared. Written and read by `write_block`. Truth.
     poisoned: AtomicBool,
+}
+
+/// Which way keys are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Ascending.
+    Up,
+    /// Descending.
+    Down,
 }
 
 impl Database {
@@ -133,6 +143,33 @@ impl Database {
             entries.next();
         }
         entries.status().map_err(|e| StoreError::database("scan", &e))
+    }
+
+    /// Visits the keys from the first to the second, both included, or the other way round, until the visitor has enough.
+    pub(crate) fn walk(
+        &self,
+        column: Column,
+        (low, high): (&[u8], &[u8]),
+        direction: Direction,
+        mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        let mut entries = self.rocks.raw_iterator_cf_opt(self.column(column), options);
+        match direction {
+            Direction::Up => entries.seek(low),
+            Direction::Down => entries.seek_for_prev(high),
+        }
+        while let Some(key) = entries.key() {
+            if key < low || key > high || visit(key)?.is_break() {
+                break;
+            }
+            match direction {
+                Direction::Up => entries.next(),
+                Direction::Down => entries.prev(),
+            }
+        }
+        entries.status().map_err(|e| StoreError::database("walk", &e))
     }
 
     /// Visits all entries.

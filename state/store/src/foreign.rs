@@ -76,7 +76,8 @@ impl Store {
         let mut batch = Batch::new(&database);
         batch.state(&commit.diff, Some(height));
         let ForeignCommit { block, body, senders, receipts, .. } = &commit;
-        batch.foreign_block(block, body, senders, receipts, commit.tree.root());
+        let list = &commit.access_list;
+        batch.foreign_block(block, body, (senders, receipts), list, commit.tree.root());
         if !commit.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &commit.access_list);
         }

@@ -10,7 +10,7 @@ use weft_commitment::{AccountKey, TreeKey};
 use weft_types::{Account, Block, BlockBody, ForeignBody, Header, Receipt, SealedBlock, TxIndex};
 
 /// Version of the whole layout.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// The layout of a store that holds a chain of Ethereum: this version's, with other bodies. Versions
 /// that do not know it take it for a newer one and leave it alone.
@@ -19,7 +19,10 @@ pub(crate) const SCHEMA_FOREIGN: u32 = FOREIGN | SCHEMA;
 /// Marks what is in Ethereum's form: the schema, and the number of senders before a body.
 const FOREIGN: u32 = 1 << 31;
 
-/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them.
+/// The layout without `address_index`: opening it adds that.
+pub(crate) const SCHEMA_WITHOUT_ADDRESS_INDEX: u32 = 2;
+
+/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them, and `address_index`.
 pub(crate) const SCHEMA_WITHOUT_LOG_INDEX: u32 = 1;
 
 pub(crate) const META_SCHEMA: &[u8] = b"schema";

@@ -49,10 +49,13 @@
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
 //! log_index        tag ‖ n                -> places u8: bit 4 address, bits 0..3 topics
+//! address_index    touch ‖ n              -> empty: block n touches the address
 //!
 //! account     address ‖ nonce u64be ‖ balance number [‖ code size u32be ‖ code hash]
 //! slot value  value number ‖ slot number
 //! tag         first 8 bytes of BLAKE3(address or topic); zero for any log
+//! touch       first 8 bytes of BLAKE3(kind u8 ‖ address): 0 named by the access list or a transaction, 1 sent a
+//!             transaction, 2 has other code. Kept as long as log_index
 //! ```
 //! A storage key is the key of the slot in the commitment's tree with its zone byte moved behind `H`,
 //! so one account is one range and the tree can be built by one scan. The file `tree.ckpt` beside the
@@ -60,10 +63,11 @@
 //! leads to the head's root, and is made again when it does not. Address and slot are stored
 //! beside their hashes, so the state can be listed.
 //!
-//! The schema of this layout is 2. Schema 1 had no `log_index` and no `meta.oldest`: opening such a
-//! directory adds the index and says so in the log. Any other schema is refused, unchanged.
+//! The schema of this layout is 3. Schema 1 had no `log_index` and no `meta.oldest`, schema 2 no
+//! `address_index`: opening such a directory adds the indices, from what is kept of the blocks, and
+//! says so in the log. Any other schema is refused, unchanged.
 //!
-//! Schema 2^31 + 2 is a directory with a chain of Ethereum that was executed here ([`Store::open_foreign`]).
+//! Schema 2^31 + 3 is a directory with a chain of Ethereum that was executed here ([`Store::open_foreign`]).
 //! It differs in three things: the headers are Ethereum's and name Merkle-Patricia roots, so the root of our
 //! tree is in `meta.head` alone; there are no certificates; and a body is Ethereum's own, in RLP (with blob
 //! transactions, ommers and withdrawals), behind a count of senders whose highest bit is set.
@@ -147,6 +151,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod addresses;
 mod cache;
 mod check;
 mod columns;
@@ -172,6 +177,7 @@ mod trees;
 mod upgrade;
 mod view;
 
+pub use addresses::{TOUCHING_MAX, Touch};
 pub use cache::CacheStats;
 pub use check::CheckReport;
 pub use commit::{BlockCommit, GenesisState};

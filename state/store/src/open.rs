@@ -55,7 +55,7 @@ pub(crate) fn open_database(
         drop(rocks);
         rocks = open_rocks(path, &[], Create::Columns, options, &horizon)?;
     }
-    if layout == Layout::WithoutIndices {
+    if matches!(layout, Layout::WithoutIndices | Layout::WithoutAddresses) {
         drop(rocks);
         rocks = open_rocks(path, &names, Create::Columns, options, &horizon)?;
     }
@@ -65,8 +65,10 @@ pub(crate) fn open_database(
     }
     let mut database = Database::new(rocks, horizon, options.sync, options.faults);
     database.set_foreign(layout == Layout::Foreign);
-    if layout == Layout::WithoutIndices {
-        upgrade::add_indices(&database)?;
+    match layout {
+        Layout::WithoutIndices => upgrade::add_indices(&database)?,
+        Layout::WithoutAddresses => upgrade::add_addresses(&database)?,
+        Layout::None | Layout::Current | Layout::Foreign => {}
     }
     let oldest = database.get_as(Column::Meta, layout::META_OLDEST, layout::decode_oldest)?;
     let oldest: Oldest = oldest.unwrap_or_default();
@@ -80,8 +82,10 @@ pub(crate) fn open_database(
 enum Layout {
     /// Nothing was ever committed: it is new, or its creation was interrupted.
     None,
-    /// The one before this version's.
+    /// The first one.
     WithoutIndices,
+    /// The one before this version's.
+    WithoutAddresses,
     /// This version's.
     Current,
     /// This version's, with a chain of Ethereum.
@@ -158,6 +162,7 @@ fn layout_of(rocks: &DB) -> Result<Layout, StoreError> {
         layout::SCHEMA => Ok(Layout::Current),
         layout::SCHEMA_FOREIGN => Ok(Layout::Foreign),
         layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutIndices),
+        layout::SCHEMA_WITHOUT_ADDRESS_INDEX => Ok(Layout::WithoutAddresses),
         found => Err(StoreError::Schema { expected: layout::SCHEMA, found }),
     }
 }

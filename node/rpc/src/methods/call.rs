@@ -2,6 +2,7 @@
 
 use super::account::block_argument;
 use super::overrides::{Overlay, override_header};
+use super::replay::print_console;
 use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
@@ -27,6 +28,7 @@ struct Simulation {
 
 fn call(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
     let Simulation { request, header, state } = simulation(context, args)?;
+    print_console(context, &request, &header, &*state);
     let rules = context.rules(&header);
     let outcome = weft_evm::call(&request, &header, &*state, &rules, context.config.gas_cap)?;
     match outcome.status {
@@ -40,6 +42,7 @@ fn estimate(context: &Context, args: &mut Args<'_>) -> Result<U64, Failure> {
     let Simulation { mut request, header, state } = simulation(context, args)?;
     // A wallet estimates the transaction after the next one too: its nonce must not matter.
     request.nonce = None;
+    print_console(context, &request, &header, &*state);
     let rules = context.rules(&header);
     let gas = weft_evm::estimate_gas(&request, &header, &*state, &rules, context.config.gas_cap)?;
     Ok(U64::from(gas))
@@ -59,7 +62,14 @@ fn simulation(context: &Context, args: &mut Args<'_>) -> Result<Simulation, Fail
     Ok(Simulation { request, header, state })
 }
 
-fn call_request(context: &Context, request: TransactionRequest) -> Result<CallRequest, Failure> {
+/// What a request asks to simulate.
+///
+/// # Errors
+/// [`Failure::Argument`] for one that contradicts itself or the chain.
+pub(super) fn call_request(
+    context: &Context,
+    request: TransactionRequest,
+) -> Result<CallRequest, Failure> {
     let refuse = |reason: String| Failure::Argument { index: 0, name: "transaction", reason };
     let want = context.backend.params.chain_id;
     if let Some(have) = request.chain_id

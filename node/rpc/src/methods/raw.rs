@@ -64,7 +64,7 @@ fn block(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
 }
 
 /// What our own blocks have besides transactions: no ommers and no withdrawals.
-pub(crate) fn empty_body() -> ForeignBody {
+pub(super) fn empty_body() -> ForeignBody {
     ForeignBody { ommers: Vec::new(), withdrawals: Some(Vec::new().into()) }
 }
 

@@ -7,6 +7,7 @@ use crate::context::{Context, Work};
 use crate::convert::RpcReceipt;
 use crate::error::Failure;
 use crate::params::{Args, Quantity};
+use crate::submission::{Sent, submit};
 use alloy_primitives::{B256, Bytes};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use serde_json::value::RawValue;
@@ -14,23 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Instant, timeout_at};
-use weft_pool::{Origin, PoolError};
-use weft_types::transaction::{decode_transaction, recover_transaction};
+use weft_pool::PoolError;
 
 /// A caller may wait this many times as long as the default.
 const TIMEOUT_FACTOR_MAX: u64 = 10;
 
-/// What the pool did with a transaction.
-struct Sent {
-    hash: B256,
-    /// It can be included in the next block.
-    ready: bool,
-}
-
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_sendRawTransaction", 1, Work::Submit, |context, args| {
         let raw: Bytes = args.required("transaction")?;
-        send(context, &raw).map(|sent| sent.hash)
+        send(context, raw).map(|sent| sent.hash)
     });
     module
         .register_async_method("eth_sendRawTransactionSync", |params, context, _| async move {
@@ -40,18 +33,10 @@ pub(super) fn register(module: &mut Module) {
         .expect("every method is registered once");
 }
 
-/// Decodes, recovers, admits; then tells the node.
-fn send(context: &Context, raw: &[u8]) -> Result<Sent, Failure> {
-    let backend = &context.backend;
-    let transaction = decode_transaction(raw)?;
-    let transaction = recover_transaction(transaction, backend.params.chain_id)?;
-    let head = backend.store.head();
-    let admitted =
-        backend.pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?;
-    if let Some(transaction) = backend.pool.get(&admitted.hash) {
-        (backend.submit)(transaction);
-    }
-    Ok(Sent { hash: admitted.hash, ready: admitted.ready })
+/// One transaction.
+fn send(context: &Context, raw: Bytes) -> Result<Sent, Failure> {
+    let mut results = submit(context, vec![Ok(raw)]);
+    results.pop().unwrap_or_else(|| Err(Failure::internal("a submission has no result")))
 }
 
 /// [`send`], and then the receipt. A transaction that is in the pool already is waited for too.
@@ -69,7 +54,7 @@ async fn send_sync(
     // Before the transaction is admitted: the block that includes it must not be missed.
     let mut heads = context.backend.heads.subscribe();
     let worker = Arc::clone(context);
-    let sent = match context.run(Work::Submit, move || send(&worker, &raw)).await? {
+    let sent = match context.run(Work::Submit, move || send(&worker, raw)).await? {
         Err(Failure::Pool(PoolError::AlreadyKnown { hash })) => Sent { hash, ready: true },
         sent => sent?,
     };

@@ -103,7 +103,7 @@ impl World {
             heads: heads.clone(),
             submit: {
                 let submitted = Arc::clone(&submitted);
-                Arc::new(move |tx| submitted.lock().push(*tx.tx_hash()))
+                Arc::new(move |new| submitted.lock().extend(new.iter().map(|tx| *tx.tx_hash())))
             },
             sync_status: Arc::new(|| None),
             peer_count: Arc::new(|| 3),

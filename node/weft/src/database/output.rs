@@ -14,6 +14,7 @@ pub(super) fn check(report: &CheckReport) -> String {
     line("blocks", format!("{} with {} transactions", report.blocks, report.transactions));
     line("history", format!("{} entries", report.history_entries));
     line("logs", format!("{} index entries", report.log_entries));
+    line("addresses", format!("{} index entries", report.address_entries));
     text
 }
 

@@ -176,6 +176,26 @@ impl BlockPrinter {
         Self { form: Form::of(args), terminal, empty: Mutex::new(false) }
     }
 
+    /// Whether anything is printed at all.
+    pub(super) fn speaks(&self) -> bool {
+        !matches!(self.form, Form::Quiet)
+    }
+
+    /// Prints what a contract logged.
+    pub(super) fn console(&self, line: &str) {
+        match self.form {
+            Form::Quiet => {}
+            Form::Json => out(&format!("{}\n", json!({ "event": "console", "line": line }))),
+            Form::Text => {
+                // The next empty block must not be written over it.
+                let mut last_was_empty =
+                    self.empty.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *last_was_empty = false;
+                out(&format!("  console  {line}\n"));
+            }
+        }
+    }
+
     pub(super) fn print(&self, report: &BlockReport) {
         match self.form {
             Form::Quiet => {}

@@ -121,8 +121,8 @@ fn a_file_that_ends_within_a_block_is_an_error_and_no_chain_is_trusted_unasked()
     let failure = import(&files.genesis, &files.chain, &home(&files), Executor::new(1));
     assert!(failure.err().unwrap().what.contains("the file ends within a block"));
     let args = ImportArgs {
-        genesis: files.genesis.clone(),
-        chain: files.chain.clone(),
+        genesis: files.genesis,
+        chain: files.chain,
         trust_state_roots: false,
         home: None,
         serve: None,

@@ -2,9 +2,11 @@
 
 use super::Network;
 use super::inbound::BATCH_MAX;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use weft_p2p::{Command, Handle, Topic};
+use weft_types::RecoveredTransaction;
 use weft_types::transaction::encode_transaction;
 
 /// Longest time that a transaction waits for others to share a message.
@@ -16,8 +18,11 @@ const REPEAT_AFTER: Duration = Duration::from_secs(30);
 /// Most transactions sent again at once.
 const REPEAT_MAX: usize = 1024;
 
+/// The transactions of one request, which the pool holds too.
+type Submitted = Vec<Arc<RecoveredTransaction>>;
+
 /// Runs until every sender is gone.
-pub(super) async fn run(network: Network, mut waiting: Receiver<Vec<u8>>) {
+pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
     let mut repeat =
         tokio::time::interval_at(tokio::time::Instant::now() + REPEAT_AFTER, REPEAT_AFTER);
     loop {
@@ -25,7 +30,9 @@ pub(super) async fn run(network: Network, mut waiting: Receiver<Vec<u8>>) {
             first = waiting.recv() => match first {
                 Some(first) => {
                     let batch = fill(first, &mut waiting).await;
-                    publish(&network, &batch);
+                    for chunk in batch.chunks(BATCH_MAX) {
+                        publish(&network, chunk);
+                    }
                 }
                 None => return,
             },
@@ -43,20 +50,26 @@ pub(super) async fn forward(handle: Handle, mut queue: Receiver<Command>) {
     }
 }
 
-async fn fill(first: Vec<u8>, waiting: &mut Receiver<Vec<u8>>) -> Vec<Vec<u8>> {
+/// Encoded transactions of this request, and of those that follow it closely.
+async fn fill(first: Submitted, waiting: &mut Receiver<Submitted>) -> Vec<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + BATCH_WAIT;
-    let mut bytes = first.len();
-    let mut batch = vec![first];
-    while batch.len() < BATCH_MAX && bytes < BATCH_BYTES {
+    let mut bytes = 0;
+    let mut batch = Vec::new();
+    let mut next = first;
+    loop {
+        for transaction in next {
+            let encoded = encode_transaction(transaction.inner()).to_vec();
+            bytes += encoded.len();
+            batch.push(encoded);
+        }
+        if batch.len() >= BATCH_MAX || bytes >= BATCH_BYTES {
+            return batch;
+        }
         match tokio::time::timeout_at(deadline, waiting.recv()).await {
-            Ok(Some(next)) => {
-                bytes += next.len();
-                batch.push(next);
-            }
-            Ok(None) | Err(_) => break,
+            Ok(Some(more)) => next = more,
+            Ok(None) | Err(_) => return batch,
         }
     }
-    batch
 }
 
 /// Publishes a batch; one that is too large for a message goes out in two.

@@ -131,7 +131,7 @@ impl Store {
         Ok(place.filter(|(height, _)| self.reaches(*height)))
     }
 
-    fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.source.database
     }
 
