@@ -263,3 +263,38 @@ impl Database for World<'_> {
         self.block_hash_ref(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weft_evm::MemoryState;
+
+    #[test]
+    fn the_net_change_names_what_was_written_and_what_was_wiped() {
+        let address = |byte| Address::repeat_byte(byte);
+        let state = MemoryState::default();
+        let mut world = World::new(&state);
+        let word = |value: u64| B256::from(U256::from(value));
+        let slots = [(word(1), word(5)), (word(2), word(0))];
+        let overrides = StateOverride::from_iter([
+            (address(2), AccountOverride { balance: Some(U256::from(9)), ..Default::default() }),
+            (
+                address(1),
+                AccountOverride {
+                    nonce: Some(3),
+                    state: Some(slots.into_iter().collect()),
+                    ..Default::default()
+                },
+            ),
+        ]);
+        world.override_accounts(&overrides).unwrap();
+        let (wiped, diff) = world.net_change().unwrap();
+        assert_eq!(wiped, [address(1)]);
+        let accounts: Vec<_> = diff.accounts.iter().map(|change| change.address).collect();
+        assert_eq!(accounts, [address(1), address(2)], "ascending");
+        let slots: Vec<_> = diff.accounts[0].slots.iter().map(|s| (s.slot, s.after)).collect();
+        assert_eq!(slots, [(U256::from(1), U256::from(5)), (U256::from(2), U256::ZERO)]);
+        assert_eq!(diff.accounts[0].after.unwrap().nonce, 3);
+        assert_eq!(diff.accounts[1].after.unwrap().balance, U256::from(9));
+    }
+}

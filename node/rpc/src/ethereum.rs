@@ -6,7 +6,7 @@ use crate::convert::RpcReceipt;
 use alloy_consensus::Transaction as _;
 use alloy_consensus::constants::EMPTY_WITHDRAWALS;
 use alloy_eips::eip7840::BlobParams;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use weft_evm::{Forks, Rules, SpecId};
 use weft_store::StoredBlock;
 use weft_types::Header;
@@ -68,6 +68,32 @@ impl Context {
         if !has(SpecId::MERGE) {
             header.difficulty = parent.difficulty;
         }
+    }
+
+    /// Gives the header of a simulated block the fields of its fork; says what the block pays its
+    /// beneficiary, in wei.
+    pub(crate) fn shape_simulated(&self, parent: &Header, header: &mut Header) -> U256 {
+        let forks = &self.backend.forks;
+        if !forks.is_ethereum() {
+            return U256::ZERO;
+        }
+        let spec = forks.at(header.number, header.timestamp).spec;
+        let has = |from: SpecId| spec.is_enabled_in(from);
+        header.base_fee_per_gas = header.base_fee_per_gas.filter(|_| has(SpecId::LONDON));
+        header.withdrawals_root = header.withdrawals_root.filter(|_| has(SpecId::SHANGHAI));
+        header.blob_gas_used = header.blob_gas_used.filter(|_| has(SpecId::CANCUN));
+        header.excess_blob_gas = header.excess_blob_gas.filter(|_| has(SpecId::CANCUN));
+        let beacon_root = header.parent_beacon_block_root;
+        header.parent_beacon_block_root = beacon_root.filter(|_| has(SpecId::CANCUN));
+        header.requests_hash = header.requests_hash.filter(|_| has(SpecId::PRAGUE));
+        let ether = match spec {
+            _ if has(SpecId::MERGE) => return U256::ZERO,
+            _ if has(SpecId::PETERSBURG) => 2u64,
+            _ if has(SpecId::BYZANTIUM) => 3,
+            _ => 5,
+        };
+        header.difficulty = parent.difficulty;
+        U256::from(ether) * U256::from(1_000_000_000_000_000_000u64)
     }
 
     /// Adds to receipts what blobs cost.

@@ -20,17 +20,11 @@ const NOT_HERE: [(&str, &str); 7] = [
 ];
 
 /// Methods that a server may still lack; judged as soon as they answer.
-const NOT_YET: [&str; 10] = [
-    "debug_traceBlockByHash",
-    "debug_traceBlockByNumber",
-    "debug_traceTransaction",
-    "eth_createAccessList",
+const NOT_YET: [&str; 4] = [
     "eth_fillTransaction",
     "eth_newPendingTransactionFilter",
-    "eth_simulateV1",
     "txpool_content",
     "txpool_contentFrom",
-    "txpool_inspect",
 ];
 
 #[tokio::test]
