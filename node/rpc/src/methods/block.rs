@@ -64,8 +64,8 @@ fn pending_block(context: &Context, at: &At, full: bool) -> Result<Value, Failur
     let mut transactions = Vec::new();
     for transaction in candidates(context, &header) {
         transactions.push(if full {
-            let object = convert::pending_transaction(&transaction, header.base_fee_per_gas);
-            serde_json::to_value(object).map_err(Failure::internal)?
+            let base_fee = header.base_fee_per_gas;
+            convert::complete(convert::pending_transaction(&transaction, base_fee))?
         } else {
             json!(transaction.tx_hash())
         });
