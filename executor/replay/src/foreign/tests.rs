@@ -72,7 +72,8 @@ fn a_chain_from_a_genesis_file_leads_to_the_head_that_it_names() {
 #[test]
 fn every_wrong_field_of_a_header_is_named() {
     let test = fixture();
-    let changes: [(&str, fn(&mut Header)); 9] = [
+    type Change = fn(&mut Header);
+    let changes: [(&str, Change); 9] = [
         ("parentHash", |header| header.parent_hash = Default::default()),
         ("gasUsed", |header| header.gas_used += 1),
         ("receiptsRoot", |header| header.receipts_root = Default::default()),
