@@ -12,7 +12,7 @@ use crate::rules::Rules;
 use crate::tracker::Tracker;
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
-use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use handler::CallHandler;
 use revm::MainContext;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction};
@@ -20,7 +20,7 @@ use revm::context::{ContextTr, TxEnv};
 use revm::context_interface::either::Either;
 use revm::handler::{Handler, MainBuilder};
 use weft_stm::Stop;
-use weft_types::{ChainParams, Header, StateReader};
+use weft_types::{Header, StateReader};
 
 mod handler;
 
@@ -54,6 +54,10 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702 authorizations.
     pub authorization_list: Vec<SignedAuthorization>,
+    /// EIP-4844 versioned hashes; only under rules with blobs.
+    pub blob_hashes: Vec<B256>,
+    /// EIP-4844 `maxFeePerBlobGas`, in wei.
+    pub max_fee_per_blob_gas: Option<u128>,
 }
 
 impl CallRequest {
@@ -92,6 +96,7 @@ impl CallRequest {
             )));
         }
         let tx_type = match () {
+            () if !self.blob_hashes.is_empty() => 3,
             () if !self.authorization_list.is_empty() => 4,
             () if dynamic => 2,
             () if !self.access_list.is_empty() => 1,
@@ -116,8 +121,8 @@ impl CallRequest {
             chain_id: Some(rules.chain_id),
             access_list: self.access_list.clone(),
             gas_priority_fee: dynamic.then_some(tip),
-            blob_hashes: Vec::new(),
-            max_fee_per_blob_gas: 0,
+            blob_hashes: self.blob_hashes.clone(),
+            max_fee_per_blob_gas: self.max_fee_per_blob_gas.unwrap_or_default(),
             authorization_list: self.authorization_list.iter().cloned().map(Either::Left).collect(),
         };
         Ok((environment, transaction))
@@ -164,11 +169,11 @@ pub fn call(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<CallOutcome, CallError> {
     let gas = request.gas.unwrap_or(gas_cap).min(gas_cap);
-    Simulation::new(request, header, state, params)?.run(gas)
+    Simulation::new(request, header, state, rules)?.run(gas)
 }
 
 /// The least gas limit with which the call succeeds (within 1.5 %, as in geth).
@@ -180,10 +185,10 @@ pub fn estimate_gas(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<u64, CallError> {
-    let simulation = Simulation::new(request, header, state, params)?;
+    let simulation = Simulation::new(request, header, state, rules)?;
     let mut high = request.gas.filter(|gas| *gas >= TRANSFER_GAS).unwrap_or(header.gas_limit);
     high = high.min(gas_cap).min(weft_types::limits::TRANSACTION_GAS_MAX);
     if let Some(affordable) = simulation.affordable_gas()? {
@@ -252,11 +257,10 @@ impl<'r> Simulation<'r> {
         request: &'r CallRequest,
         header: &'r Header,
         state: &'r dyn StateReader,
-        params: &ChainParams,
+        rules: &Rules,
     ) -> Result<Self, CallError> {
         points::install();
-        let rules = Rules::weft(params);
-        let (environment, transaction) = request.environment(header, state, &rules)?;
+        let (environment, transaction) = request.environment(header, state, rules)?;
         Ok(Self { request, state, header, environment, transaction })
     }
 

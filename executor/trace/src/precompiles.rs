@@ -115,7 +115,8 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for Precompile
         }
     }
 
+    /// Those of the fork, wherever the precompiles are now (geth).
     fn warm_addresses(&self) -> &AddressSet {
-        &self.places
+        self.standard.warm_addresses()
     }
 }

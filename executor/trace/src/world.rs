@@ -7,8 +7,8 @@ use revm::bytecode::Bytecode;
 use revm::database_interface::DBErrorMarker;
 use revm::state::{AccountInfo, EvmState};
 use revm::{Database, DatabaseRef};
-use std::collections::BTreeMap;
-use weft_types::{Account, StateError, StateReader};
+use std::collections::{BTreeMap, BTreeSet};
+use weft_types::{Account, AccountDiff, SlotDiff, StateDiff, StateError, StateReader};
 
 /// A state that could not be read, as the machine passes it on.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -154,6 +154,34 @@ impl<'s> World<'s> {
         Ok(self.state.account(&address)?.map(info))
     }
 
+    /// What differs from the snapshot: accounts whose slots there do not count any more, ascending,
+    /// and every value that was written. What a written account or slot was before is not said.
+    ///
+    /// # Errors
+    /// [`StateError`] when an account cannot be read.
+    pub fn net_change(&self) -> Result<(Vec<Address>, StateDiff), StateError> {
+        let changed = self.accounts.keys().chain(self.slots.keys());
+        let changed: BTreeSet<Address> = changed.chain(&self.wiped).copied().collect();
+        let mut diff = StateDiff::default();
+        for address in changed {
+            let after = self.account(address)?.map(|info| Account {
+                nonce: info.nonce,
+                balance: info.balance,
+                code_hash: info.code_hash,
+                ..Account::default()
+            });
+            let written: BTreeMap<U256, U256> =
+                self.slots.get(&address).into_iter().flatten().map(|(k, v)| (*k, *v)).collect();
+            let slots = written.into_iter();
+            let slots = slots.map(|(slot, after)| SlotDiff { slot, before: U256::ZERO, after });
+            let slots = slots.collect();
+            diff.accounts.push(AccountDiff { address, before: None, after, slots });
+        }
+        let mut wiped: Vec<Address> = self.wiped.iter().copied().collect();
+        wiped.sort_unstable();
+        Ok((wiped, diff))
+    }
+
     fn put(&mut self, address: Address, mut info: AccountInfo) {
         if let Some(code) = info.code.take()
             && !code.is_empty()
@@ -233,5 +261,40 @@ impl Database for World<'_> {
     }
     fn block_hash(&mut self, number: u64) -> Result<B256, Unread> {
         self.block_hash_ref(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weft_evm::MemoryState;
+
+    #[test]
+    fn the_net_change_names_what_was_written_and_what_was_wiped() {
+        let address = |byte| Address::repeat_byte(byte);
+        let state = MemoryState::default();
+        let mut world = World::new(&state);
+        let word = |value: u64| B256::from(U256::from(value));
+        let slots = [(word(1), word(5)), (word(2), word(0))];
+        let overrides = StateOverride::from_iter([
+            (address(2), AccountOverride { balance: Some(U256::from(9)), ..Default::default() }),
+            (
+                address(1),
+                AccountOverride {
+                    nonce: Some(3),
+                    state: Some(slots.into_iter().collect()),
+                    ..Default::default()
+                },
+            ),
+        ]);
+        world.override_accounts(&overrides).unwrap();
+        let (wiped, diff) = world.net_change().unwrap();
+        assert_eq!(wiped, [address(1)]);
+        let accounts: Vec<_> = diff.accounts.iter().map(|change| change.address).collect();
+        assert_eq!(accounts, [address(1), address(2)], "ascending");
+        let slots: Vec<_> = diff.accounts[0].slots.iter().map(|s| (s.slot, s.after)).collect();
+        assert_eq!(slots, [(U256::from(1), U256::from(5)), (U256::from(2), U256::ZERO)]);
+        assert_eq!(diff.accounts[0].after.unwrap().nonce, 3);
+        assert_eq!(diff.accounts[1].after.unwrap().balance, U256::from(9));
     }
 }

@@ -3,9 +3,13 @@
 use crate::UnlockedAccounts;
 use std::sync::Arc;
 use tokio::sync::broadcast;
+use weft_evm::Forks;
 use weft_pool::Pool;
 use weft_store::Store;
-use weft_types::{ChainParams, Command, Receipt, RecoveredTransaction, SealedBlock, ValidatorSet};
+use weft_types::{
+    Address, B256, ChainParams, Command, Receipt, RecoveredTransaction, SealedBlock, StateDiff,
+    ValidatorSet,
+};
 
 /// Blocks that a subscriber may lag behind before its subscription is closed.
 pub const HEADS_CAPACITY: usize = 256;
@@ -31,6 +35,13 @@ pub struct SyncStatus {
     pub highest: u64,
 }
 
+/// Roots of states that only exist in a simulation.
+pub trait StateRoots: Send + Sync {
+    /// Merkle-Patricia root of the state after the block at `height` with `changes` on top, once the
+    /// slots of `wiped` accounts are gone; `None` when the trie of that height is not kept.
+    fn after(&self, height: u64, wiped: &[Address], changes: &StateDiff) -> Option<B256>;
+}
+
 /// Everything that the methods read, and the two things they may set in motion: admitting a
 /// transaction to the pool and telling the node about it.
 #[derive(Clone)]
@@ -41,7 +52,11 @@ pub struct RpcBackend {
     pub pool: Arc<Pool>,
     /// Parameters of the chain.
     pub params: ChainParams,
-    /// The validators.
+    /// The forks of the chain; see [`Forks::weft`].
+    pub forks: Arc<Forks>,
+    /// Of a chain whose headers name Merkle-Patricia roots: those of simulated blocks.
+    pub state_roots: Option<Arc<dyn StateRoots>>,
+    /// The validators; none of an imported chain.
     pub validators: Arc<ValidatorSet>,
     /// One event per committed block; see [`heads_channel`].
     pub heads: broadcast::Sender<Arc<HeadEvent>>,

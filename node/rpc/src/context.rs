@@ -163,7 +163,10 @@ impl Context {
         // What cannot be read now is not there to be foreseen.
         let settings = Settings::read(params, &*head.state).unwrap_or_default();
         let (hash, by) = (head.block.hash(), (Round(0), parent.beneficiary));
-        next_header_under(parent, hash, params, (&settings, &[]), by, now_seconds())
+        let mut header =
+            next_header_under(parent, hash, params, (&settings, &[]), by, now_seconds());
+        self.shape_next(parent, &mut header);
+        header
     }
 
     /// The committed block at `height`, which must not be above the head.

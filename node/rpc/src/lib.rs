@@ -32,6 +32,7 @@ mod console;
 mod context;
 mod convert;
 mod error;
+mod ethereum;
 mod guard;
 mod methods;
 mod middleware;
@@ -43,7 +44,9 @@ mod server;
 mod submission;
 
 pub use accounts::UnlockedAccounts;
-pub use backend::{Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_channel};
+pub use backend::{
+    Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, heads_channel,
+};
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
 pub use error::RpcError;

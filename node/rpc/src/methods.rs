@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 mod access_list;
 mod account;
+mod accounts;
 mod block;
 mod call;
+mod capabilities;
 mod chain;
 mod cheats;
 mod debug;
@@ -21,7 +23,9 @@ pub(crate) mod filters;
 mod logs;
 mod otterscan;
 mod overrides;
+mod pending;
 mod proof;
+mod raw;
 mod record;
 mod refused;
 mod replay;
@@ -31,6 +35,7 @@ mod subscribe;
 mod trace;
 mod transaction;
 mod txpool;
+mod uncle;
 mod unlocked;
 mod web3;
 
@@ -50,16 +55,20 @@ pub(crate) fn all(context: Arc<Context>) -> Module {
     let mut module = RpcModule::from_arc(context);
     access_list::register(&mut module);
     account::register(&mut module);
+    accounts::register(&mut module);
     block::register(&mut module);
     call::register(&mut module);
     cheats::register(&mut module);
+    capabilities::register(&mut module);
     chain::register(&mut module);
     debug::register(&mut module);
     fees::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
     otterscan::register(&mut module);
+    pending::register(&mut module);
     proof::register(&mut module);
+    raw::register(&mut module);
     record::register(&mut module);
     refused::register(&mut module);
     send::register(&mut module);
@@ -69,6 +78,7 @@ pub(crate) fn all(context: Arc<Context>) -> Module {
     transaction::register(&mut module);
     txpool::register(&mut module);
     unlocked::register(&mut module);
+    uncle::register(&mut module);
     web3::register(&mut module);
     module
 }

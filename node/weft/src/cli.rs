@@ -39,6 +39,10 @@ pub enum Command {
     /// Judge this node by Ethereum's own test suites
     #[command(subcommand)]
     Conformance(crate::conformance::ConformanceCommand),
+    /// Import a chain of Ethereum: execute its blocks and compare every header
+    Import(crate::import::ImportArgs),
+    /// Serve the RPC of an imported chain, read-only
+    Serve(crate::import::serve::ServeArgs),
     /// Execute real Ethereum blocks, compare what they give, and measure
     Replay(crate::replay::ReplayArgs),
     /// Send signed transactions to a server and measure how fast they are included

@@ -21,7 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 use weft_consensus::{Consensus, ConsensusConfig};
-use weft_evm::Executor;
+use weft_evm::{Executor, Forks};
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer, UnlockedAccounts};
@@ -296,6 +296,8 @@ async fn serve_rpc(
         store: Arc::clone(store),
         pool: Arc::clone(pool),
         params: setup.genesis.params.clone(),
+        forks: Arc::new(Forks::weft(&setup.genesis.params)),
+        state_roots: None,
         validators: Arc::new(setup.genesis.validators.clone()),
         heads: heads.clone(),
         submit: Arc::new(move |transactions| {
@@ -330,7 +332,7 @@ fn development(
     }
 }
 
-fn port_in_use(address: SocketAddr) -> Failure {
+pub(crate) fn port_in_use(address: SocketAddr) -> Failure {
     let (ip, port) = (address.ip(), address.port());
     let next = port.saturating_add(1000);
     Failure::new(ExitStatus::Busy, format!("port {port} is already in use on {ip}")).fix(format!(
@@ -400,7 +402,7 @@ fn first_height_to_sign(
         .fix("restore the folder `consensus`; or, when no other process uses this key, start once with --unsafe-reset-signing"))
 }
 
-fn home_in_use(home: &Home) -> Failure {
+pub(crate) fn home_in_use(home: &Home) -> Failure {
     Failure::new(ExitStatus::Busy, "this home is in use by another process")
         .fact("home", home.root().display())
         .fix("stop the other node, or choose another home")
@@ -412,6 +414,7 @@ fn home_in_use(home: &Home) -> Failure {
 /// [`Failure`] when the node cannot start or stops by itself.
 pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let home = Home::new(&args.home);
+    home.refuse_imported()?;
     let mut config = Config::read(&home.config())?;
     if let Some(listen) = args.rpc {
         config.rpc.listen = listen;

@@ -157,7 +157,7 @@ impl Checker<'_> {
             same(Column::Bodies, "commands root", &Some(root), &named)?;
         }
         self.indices(block)?;
-        if height > 0 {
+        if height > 0 && !database.is_foreign() {
             let certificate: CommitCertificate = self.borsh(Column::Certificates, height)?;
             same(Column::Certificates, "block", &certificate.block, parent)?;
             same(Column::Certificates, "height", &certificate.height.0, &height)?;

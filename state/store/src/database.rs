@@ -18,6 +18,8 @@ pub(crate) struct Database {
     disk: Disk,
     /// What readers may ask for. Written under the writer's lock, see [`Horizon`].
     horizon: Horizon,
+    /// Holds a chain of Ethereum. Set when it is opened.
+    foreign: bool,
     /// Highest block whose batch may be visible to readers. Written by `write_block` before the
     /// batch, read by views after a read. Truth: a read that saw anything of block n, loads n here.
     writing: AtomicU64,
@@ -37,7 +39,16 @@ pub(crate) enum Direction {
 impl Database {
     pub(crate) fn new(rocks: DB, horizon: Horizon, sync: bool, faults: Faults) -> Self {
         let (writing, poisoned) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { rocks, sync, disk: Disk::new(faults), horizon, writing, poisoned }
+        Self { rocks, sync, disk: Disk::new(faults), horizon, foreign: false, writing, poisoned }
+    }
+
+    /// Says whether it holds a chain of Ethereum.
+    pub(crate) const fn set_foreign(&mut self, foreign: bool) {
+        self.foreign = foreign;
+    }
+
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     pub(crate) const fn rocks(&self) -> &DB {

@@ -67,6 +67,11 @@
 //! `address_index`: opening such a directory adds the indices, from what is kept of the blocks, and
 //! says so in the log. Any other schema is refused, unchanged.
 //!
+//! Schema 2^31 + 3 is a directory with a chain of Ethereum that was executed here ([`Store::open_foreign`]).
+//! It differs in three things: the headers are Ethereum's and name Merkle-Patricia roots, so the root of our
+//! tree is in `meta.head` alone; there are no certificates; and a body is Ethereum's own, in RLP (with blob
+//! transactions, ommers and withdrawals), behind a count of senders whose highest bit is set.
+//!
 //! # Invariants
 //! - A block is stored whole or not at all, and the head moves only after the disk has it. What is
 //!   written but not acknowledged is not served.
@@ -163,6 +168,7 @@ mod commit;
 mod database;
 mod error;
 mod faults;
+mod foreign;
 mod layout;
 mod leaves;
 mod lists;
@@ -186,6 +192,7 @@ pub use check::CheckReport;
 pub use commit::{BlockCommit, GenesisState};
 pub use error::StoreError;
 pub use faults::Faults;
+pub use foreign::ForeignCommit;
 pub use logs::LogQuery;
 pub use maintenance::{
     ColumnStats, DatabaseStats, DirectoryVersion, Maintenance, directory_version,

@@ -14,12 +14,19 @@ pub(crate) fn open(
     path: &Path,
     genesis: GenesisState<'_>,
     options: &StoreOptions,
+    foreign: bool,
 ) -> Result<(Database, HeadRecord), StoreError> {
-    let (database, fresh) = open_database(path, options)?;
+    let (mut database, fresh) = open_database(path, options)?;
     if fresh {
-        genesis.tree()?;
-        database.write_block(0, genesis.batch(&database))?;
+        database.set_foreign(foreign);
+        let root = genesis.tree(foreign)?.root();
+        database.write_block(0, genesis.batch(&database, root))?;
     } else {
+        let schema = |foreign| if foreign { layout::SCHEMA_FOREIGN } else { layout::SCHEMA };
+        if database.is_foreign() != foreign {
+            let (expected, found) = (schema(foreign), schema(!foreign));
+            return Err(StoreError::Schema { expected, found });
+        }
         check_genesis(&database, genesis)?;
     }
     let head = database
@@ -56,11 +63,12 @@ pub(crate) fn open_database(
         let what = format!("column family {} is missing", column.name());
         return Err(StoreError::Damaged { what });
     }
-    let database = Database::new(rocks, horizon, options.sync, options.faults);
+    let mut database = Database::new(rocks, horizon, options.sync, options.faults);
+    database.set_foreign(layout == Layout::Foreign);
     match layout {
         Layout::WithoutIndices => upgrade::add_indices(&database)?,
         Layout::WithoutAddresses => upgrade::add_addresses(&database)?,
-        Layout::None | Layout::Current => {}
+        Layout::None | Layout::Current | Layout::Foreign => {}
     }
     let oldest = database.get_as(Column::Meta, layout::META_OLDEST, layout::decode_oldest)?;
     let oldest: Oldest = oldest.unwrap_or_default();
@@ -80,6 +88,8 @@ enum Layout {
     WithoutAddresses,
     /// This version's.
     Current,
+    /// This version's, with a chain of Ethereum.
+    Foreign,
 }
 
 /// Whether column families that are not there are made.
@@ -150,6 +160,7 @@ fn layout_of(rocks: &DB) -> Result<Layout, StoreError> {
     };
     match u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?) {
         layout::SCHEMA => Ok(Layout::Current),
+        layout::SCHEMA_FOREIGN => Ok(Layout::Foreign),
         layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutIndices),
         layout::SCHEMA_WITHOUT_ADDRESS_INDEX => Ok(Layout::WithoutAddresses),
         found => Err(StoreError::Schema { expected: layout::SCHEMA, found }),

@@ -49,8 +49,9 @@ pub fn check_call<D: revm::Database>(ctx: &MainnetContext<D>) -> Result<(), Inva
     Ok(())
 }
 
-/// Charges the caller of a call for the gas that it names a price for, and sets its nonce to the one that the call names,
-/// which decides the address of a creation.
+/// Charges the caller of a call for the gas that it names a price for. The nonce that a creation names becomes the caller's,
+/// because it decides the address; that of a call is not looked at, and the caller's own one goes up, past the highest one
+/// to zero (geth).
 ///
 /// # Errors
 /// When the caller cannot pay what it names, or the state cannot be read.
@@ -61,9 +62,11 @@ pub fn prepare_caller<D: revm::Database>(
     let mut caller = journal.load_account_mut(tx.caller)?.data;
     let balance = calculate_caller_fee(*caller.balance(), tx, block, cfg)?;
     caller.set_balance(balance);
-    caller.set_nonce(tx.nonce);
     if tx.kind.is_call() {
-        caller.bump_nonce();
+        let next = caller.nonce().wrapping_add(1);
+        caller.set_nonce(next);
+    } else {
+        caller.set_nonce(tx.nonce);
     }
     Ok(())
 }

@@ -29,8 +29,8 @@ struct Simulation {
 fn call(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
     let Simulation { request, header, state } = simulation(context, args)?;
     print_console(context, &request, &header, &*state);
-    let params = &context.backend.params;
-    let outcome = weft_evm::call(&request, &header, &*state, params, context.config.gas_cap)?;
+    let rules = context.rules(&header);
+    let outcome = weft_evm::call(&request, &header, &*state, &rules, context.config.gas_cap)?;
     match outcome.status {
         CallStatus::Success => Ok(outcome.output),
         CallStatus::Reverted => Err(Failure::Reverted { output: outcome.output }),
@@ -43,8 +43,8 @@ fn estimate(context: &Context, args: &mut Args<'_>) -> Result<U64, Failure> {
     // A wallet estimates the transaction after the next one too: its nonce must not matter.
     request.nonce = None;
     print_console(context, &request, &header, &*state);
-    let params = &context.backend.params;
-    let gas = weft_evm::estimate_gas(&request, &header, &*state, params, context.config.gas_cap)?;
+    let rules = context.rules(&header);
+    let gas = weft_evm::estimate_gas(&request, &header, &*state, &rules, context.config.gas_cap)?;
     Ok(U64::from(gas))
 }
 
@@ -77,7 +77,8 @@ pub(super) fn call_request(
     {
         return Err(refuse(format!("chainId does not match: have {have}, want {want}")));
     }
-    if request.blob_versioned_hashes.is_some() || request.max_fee_per_blob_gas.is_some() {
+    let blobs = request.blob_versioned_hashes.is_some() || request.max_fee_per_blob_gas.is_some();
+    if blobs && !context.backend.forks.is_ethereum() {
         return Err(refuse("blob transactions are not supported on this chain".to_owned()));
     }
     if request.gas_price.is_some()
@@ -104,5 +105,7 @@ pub(super) fn call_request(
         nonce: request.nonce,
         access_list: request.access_list.unwrap_or_default(),
         authorization_list: request.authorization_list.unwrap_or_default(),
+        blob_hashes: request.blob_versioned_hashes.unwrap_or_default(),
+        max_fee_per_blob_gas: request.max_fee_per_blob_gas,
     })
 }

@@ -18,4 +18,7 @@ pub(super) fn register(module: &mut Module) {
             "highestBlock": U64::from(status.highest),
         }))
     });
+    quick(module, "eth_coinbase", 0, |context, _| {
+        Ok(context.backend.store.head().block.header().beneficiary)
+    });
 }

@@ -38,12 +38,15 @@ struct Wish {
     answer: Answer,
 }
 
+/// Looks for the answer once the commands are committed.
+type Search = Box<dyn FnOnce(&Context) -> Result<Value, Failure> + Send>;
+
 /// What it is told when its commands are committed.
 enum Answer {
     /// This.
     Value(Value),
     /// What is then found.
-    Found(Box<dyn FnOnce(&Context) -> Result<Value, Failure> + Send>),
+    Found(Search),
 }
 
 /// Reads the parameters, and refuses what is known to be impossible.

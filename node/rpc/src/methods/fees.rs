@@ -26,8 +26,6 @@ const TIP_PERCENTILE: usize = 60;
 const TIP_WITHOUT_SAMPLES: u128 = 100_000_000;
 /// Lowest suggestion, in wei: a tip of nothing cannot be ordered before others.
 const TIP_MIN: u128 = 1;
-/// Price of blob gas while no block uses any (EIP-4844), in wei.
-const BLOB_BASE_FEE_MIN: u128 = 1;
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_gasPrice", 0, Work::Read, |context, _| {
@@ -40,7 +38,10 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "eth_baseFee", 0, |context, _| {
         Ok(U64::from(next_base_fee(context.backend.store.head().block.header())))
     });
-    quick(module, "eth_blobBaseFee", 0, |_, _| Ok(U128::from(BLOB_BASE_FEE_MIN)));
+    quick(module, "eth_blobBaseFee", 0, |context, _| {
+        let head = context.backend.store.head();
+        Ok(U128::from(context.next_blob_base_fee(head.block.header())))
+    });
     blocking(module, "eth_feeHistory", 3, Work::Call, fee_history);
 }
 
@@ -88,8 +89,6 @@ fn fee_history(context: &Context, args: &mut Args<'_>) -> Result<FeeHistory, Fai
     let oldest = at.height + 1 - count;
     let mut history = FeeHistory {
         oldest_block: oldest,
-        base_fee_per_blob_gas: vec![BLOB_BASE_FEE_MIN; count as usize + 1],
-        blob_gas_used_ratio: vec![0.0; count as usize],
         reward: (!percentiles.is_empty()).then(Vec::new),
         ..FeeHistory::default()
     };
@@ -98,6 +97,8 @@ fn fee_history(context: &Context, args: &mut Args<'_>) -> Result<FeeHistory, Fai
         let header = header.ok_or_else(|| Failure::internal(format!("no header {height}")))?;
         let base_fee = header.base_fee_per_gas.unwrap_or(0);
         history.base_fee_per_gas.push(u128::from(base_fee));
+        history.base_fee_per_blob_gas.push(context.blob_base_fee(&header));
+        history.blob_gas_used_ratio.push(context.blob_gas_used_ratio(&header));
         history.gas_used_ratio.push(header.gas_used as f64 / header.gas_limit.max(1) as f64);
         if let Some(rewards) = &mut history.reward {
             let block = context.block(height)?.block;
@@ -107,6 +108,7 @@ fn fee_history(context: &Context, args: &mut Args<'_>) -> Result<FeeHistory, Fai
         if height == at.height {
             // The fee of the next block is fixed by this one, whether that block exists or not.
             history.base_fee_per_gas.push(u128::from(next_base_fee(&header)));
+            history.base_fee_per_blob_gas.push(context.next_blob_base_fee(&header));
         }
     }
     Ok(history)

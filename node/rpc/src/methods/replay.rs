@@ -18,8 +18,8 @@ use weft_types::{Header, RecoveredTransaction, StateReader, Transaction};
 const TIMEOUT_FACTOR_MAX: u32 = 10;
 
 /// The rules that a block of this chain is under.
-pub(super) fn rules(context: &Context, _header: &Header) -> Rules {
-    Rules::weft(&context.backend.params)
+pub(super) fn rules(context: &Context, header: &Header) -> Rules {
+    context.rules(header)
 }
 
 /// What one request may cost; `timeout` as Go writes durations.

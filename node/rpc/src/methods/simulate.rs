@@ -59,6 +59,7 @@ fn simulate(context: &Context, args: &mut Args<'_>) -> Result<Vec<Value>, Failur
         gas_left: context.config.gas_cap,
         budget: budget(context, None)?,
         world: World::new(&*state),
+        base: at.height,
         parent: base.header().clone(),
         parent_hash: base.hash(),
     };

@@ -138,9 +138,10 @@ fn filled(context: &Context, request: TransactionRequest) -> Result<TypedTransac
     let gas = match request.gas {
         Some(gas) => gas,
         None => {
-            let (call, params) = (weft_evm::CallRequest { nonce: None, ..call }, &backend.params);
+            let call = weft_evm::CallRequest { nonce: None, ..call };
+            let rules = context.rules(&header);
             let cap = context.config.gas_cap;
-            let exact = weft_evm::estimate_gas(&call, &header, &*head.state, params, cap)?;
+            let exact = weft_evm::estimate_gas(&call, &header, &*head.state, &rules, cap)?;
             // The state may have changed a little until it is included.
             let spare = if exact > 21_000 { exact / 5 } else { 0 };
             (exact + spare).min(TRANSACTION_GAS_MAX).min(header.gas_limit)

@@ -25,7 +25,7 @@ pub(super) fn register(module: &mut Module) {
     });
     quick(module, "rpc_modules", 0, |_, _| {
         Ok(json!({
-            "eth": "1.0", "net": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0", "weft": "1.0"
+            "debug": "1.0", "eth": "1.0", "net": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0", "weft": "1.0"
         }))
     });
 }

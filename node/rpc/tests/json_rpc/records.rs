@@ -59,7 +59,7 @@ async fn the_chain_describes_itself() {
     assert_eq!(info["head"]["number"], 3);
     assert_eq!(info["stateCommitment"], "blake3");
     assert_eq!(info["validators"][0]["name"], "one");
-    assert_eq!(info["params"]["blockIntervalMs"], 250);
+    assert_eq!(info["params"]["blockIntervalMs"], 50);
     let genesis = world.ok("eth_getBlockByNumber", json!(["0x0", false])).await;
     assert_eq!(info["genesisHash"], genesis["hash"]);
 }

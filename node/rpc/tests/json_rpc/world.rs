@@ -10,7 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_evm::Executor;
+use weft_evm::{Executor, Forks};
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{
@@ -115,6 +115,8 @@ impl World {
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
             params: genesis.params.clone(),
+            forks: Arc::new(Forks::weft(&genesis.params)),
+            state_roots: None,
             validators: Arc::new(genesis.validators.clone()),
             heads: heads.clone(),
             submit: {
@@ -194,6 +196,18 @@ impl World {
 
     pub(crate) fn heads(&self) -> &tokio::sync::broadcast::Sender<Arc<HeadEvent>> {
         &self.chain.heads
+    }
+
+    /// Puts a transaction into the pool, where it stays.
+    pub(crate) fn pool_one(&self, transaction: RecoveredTransaction) {
+        let head = self.store.head();
+        let origin = weft_pool::Origin::Rpc;
+        self.pool.admit(transaction, origin, &*head.state, head.block.header()).unwrap();
+    }
+
+    /// The whole response to a call.
+    pub(crate) async fn answer(&self, method: &str, params: Value) -> Value {
+        call(self.server.local_addr(), method, params).await
     }
 
     /// Result of a method.

@@ -105,8 +105,9 @@ fn balance_of(
 ) -> Result<Option<U256>, Failure> {
     let input = [&BALANCE_OF[..], B256::left_padding_from(owner.as_slice()).as_slice()].concat();
     let request = CallRequest { to: Some(token), input: input.into(), ..CallRequest::default() };
-    let (header, params) = (head.block.header(), &context.backend.params);
-    let outcome = weft_evm::call(&request, header, state, params, context.config.gas_cap)?;
+    let header = head.block.header();
+    let rules = context.rules(header);
+    let outcome = weft_evm::call(&request, header, state, &rules, context.config.gas_cap)?;
     let word = outcome.output.first_chunk::<32>().filter(|_| outcome.status == CallStatus::Success);
     Ok(word.map(|word| U256::from_be_bytes(*word)))
 }

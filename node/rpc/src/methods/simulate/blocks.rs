@@ -17,7 +17,7 @@ use weft_trace::{Budget, ExecutionResult, TRANSFER_EMITTER, World, halt_message}
 use weft_types::block::transactions_root;
 use weft_types::header::next_base_fee;
 use weft_types::receipt::{logs_bloom, receipts_root};
-use weft_types::{Block, Header, Receipt, Transaction};
+use weft_types::{Block, ForeignBody, Header, Receipt, Transaction};
 
 /// Simulates blocks, each on what the ones before have left.
 pub(super) struct Simulator<'c, 's> {
@@ -32,6 +32,8 @@ pub(super) struct Simulator<'c, 's> {
     pub(super) gas_left: u64,
     pub(super) budget: Budget,
     pub(super) world: World<'s>,
+    /// Height of the block that the simulated ones follow.
+    pub(super) base: u64,
     pub(super) parent: Header,
     pub(super) parent_hash: B256,
 }
@@ -50,6 +52,7 @@ impl Simulator<'_, '_> {
         let overrides = block.block_overrides.unwrap_or_default();
         let mut header = self.header();
         override_header(&mut header, &overrides)?;
+        let reward = self.context.shape_simulated(&self.parent, &mut header);
         for (number, hash) in overrides.block_hash.unwrap_or_default() {
             self.world.set_block_hash(number, hash);
         }
@@ -65,6 +68,9 @@ impl Simulator<'_, '_> {
             let one = self.call(&header, &rules, call)?;
             header.gas_used += one.result.tx_gas_used();
             done.push(one);
+        }
+        if !reward.is_zero() {
+            self.world.credit(header.beneficiary, reward)?;
         }
         self.finish(header, done)
     }
@@ -95,11 +101,19 @@ impl Simulator<'_, '_> {
         header.receipts_root = receipts_root(&receipts);
         header.transactions_root = transactions_root(&transactions);
         header.logs_bloom = if receipts.is_empty() { Bloom::ZERO } else { logs_bloom(&receipts) };
+        if let Some(roots) = &self.context.backend.state_roots {
+            let (wiped, changes) = self.world.net_change()?;
+            header.state_root = roots.after(self.base, &wiped, &changes).unwrap_or_default();
+        }
         let block = Block { header, transactions, commands: Vec::new() }.seal();
         self.world.set_block_hash(block.height().0, block.hash());
         (self.parent, self.parent_hash) = (block.header().clone(), block.hash());
         let senders = done.iter().map(|one| one.sender).collect();
-        let stored = StoredBlock { block, senders };
+        let foreign = self.context.backend.forks.is_ethereum().then(|| ForeignBody {
+            ommers: Vec::new(),
+            withdrawals: block.header().withdrawals_root.map(|_| Vec::new().into()),
+        });
+        let stored = StoredBlock { block, senders, foreign };
         let mut calls = Vec::with_capacity(done.len());
         let mut log_index = 0;
         for (index, one) in done.into_iter().enumerate() {
