@@ -123,7 +123,7 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
     let listed = answer(&["snapshot", "list", "--home", &home]);
     assert_eq!(listed[0]["folder"], folder);
     let version = answer(&["db", "version", "--home", &home]);
-    assert_eq!((&version["found"], &version["expected"]), (&json!(2), &json!(2)));
+    assert_eq!((&version["found"], &version["expected"]), (&json!(3), &json!(3)));
 
     let verify = ["snapshot", "verify", &folder, "--home", &home, "--hash", hash];
     assert!(works(&weft(&verify)).contains("by the hash given and the validators' certificate"));
