@@ -9,7 +9,7 @@ use weft_store::{ListedBlock, Store};
 use weft_tests::chain::{open, replay_sequentially};
 use weft_tests::process::{Devnet, weft};
 use weft_tests::rpc::{Rpc, quantity};
-use weft_types::{B256, Bytes};
+use weft_types::B256;
 
 const SOMEONE: &str = "0x00000000000000000000000000000000000a11ce";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,7 +140,7 @@ fn follow_lists(home: &Path, folder: &Path) -> B256 {
             senders: stored.senders,
             certificate: source.certificate(height).expect("readable").expect("stored"),
             receipts: source.receipts(height).expect("readable").expect("stored"),
-            access_list: source.access_list(height).expect("readable").unwrap_or(Bytes::new()),
+            access_list: source.access_list(height).expect("readable").unwrap_or_default(),
         };
         target.commit_listed(listed).unwrap_or_else(|error| panic!("block {height}: {error}"));
     }

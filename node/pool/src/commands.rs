@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(commands.admit(two.clone(), 10), Ok(true));
         assert_eq!(commands.admit(one.clone(), 10), Ok(false));
         assert_eq!(commands.best(10), [one.clone(), two.clone()]);
-        commands.on_block(&[one.clone()], 10, None);
+        commands.on_block(std::slice::from_ref(&one), 10, None);
         assert_eq!(commands.best(11), [two]);
         assert_eq!(commands.admit(one, 11), Ok(false), "a block had it");
     }

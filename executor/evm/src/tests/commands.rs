@@ -293,7 +293,7 @@ fn an_impersonated_contract_may_send() {
     let mut world = cheating(World::with_users(2));
     world.deploy(user(1), counter());
     let sent = world.draft(1, 1, user(0)).gas(60_000).sign();
-    let built = check_alike(&world, &[sent.clone()], &[1, 2]);
+    let built = check_alike(&world, std::slice::from_ref(&sent), &[1, 2]);
     assert_eq!(built.transactions.len(), 1);
     world.params.devnet_cheats = false;
     world.rules = Rules::weft(&world.params);
@@ -312,7 +312,7 @@ fn an_account_that_a_command_has_emptied_is_gone_for_the_transactions() {
     // The refund of an authorization asks whether its account exists.
     let authorization = authorize(3, 0, Address::repeat_byte(9));
     let sent = world.draft(0, 0, user(1)).authorize(authorization).sign();
-    let built = check_alike(&world, &[sent.clone()], &[1, 2]);
+    let built = check_alike(&world, std::slice::from_ref(&sent), &[1, 2]);
     world.commands = Vec::new();
     let there = check_alike(&world, &[sent], &[1, 2]);
     assert_eq!(built.gas_used, there.gas_used / 4 * 5, "only one that exists has a fifth refunded");
