@@ -1,6 +1,8 @@
 //! What an operator can choose about the RPC server. Every limit is here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use weft_record::names::Artifact;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct RpcConfig {
     pub calls_concurrent: usize,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
+    /// Contracts of a project, which the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<Artifact>>,
 }
 
 impl RpcConfig {
@@ -61,6 +65,7 @@ impl RpcConfig {
             filters_max: 10_000,
             calls_concurrent: 0,
             devnet: false,
+            artifacts: Vec::new(),
         }
     }
 }

@@ -44,3 +44,4 @@ pub use backend::{HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, heads_chann
 pub use config::RpcConfig;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};
+pub use weft_record::names::Artifact;

@@ -49,6 +49,8 @@ pub struct NodeSetup {
     pub reset_signing: bool,
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
+    /// Contracts that the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<weft_rpc::Artifact>>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -257,6 +259,7 @@ async fn serve_rpc(
         sync_timeout_ms: section.sync_timeout_ms,
         batch_max: section.max_batch as usize,
         devnet: setup.devnet,
+        artifacts: setup.artifacts.clone(),
         ..RpcConfig::new(section.listen)
     };
     let (gossip, wake) = (network.clone(), events.clone());
@@ -394,6 +397,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             store,
             reset_signing,
             devnet: false,
+            artifacts: Vec::new(),
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(
