@@ -35,13 +35,15 @@ export function gantt(slices, b, events) {
     context.beginPath();
     context.rect(left, AXIS - 4, width - left, total);
     context.clip();
+    // Where several rows share a pixel, each pixel is painted once.
+    const grid = step < 1 ? new Uint8Array(Math.ceil(width) * (total + 1)) : null;
     for (let r = 0; r < rows.length; r++) {
       const y = AXIS + r * step;
       if (step >= 12) {
         context.fillStyle = style.wash;
         context.fillRect(left, y + 1, width, step - 3);
       }
-      drawRow(context, width, rows[r], y, Math.max(1, step - (step > 8 ? 4 : step > 4 ? 1 : 0)), style);
+      drawRow(context, width, rows[r], y, Math.max(1, step - (step > 8 ? 4 : step > 4 ? 1 : 0)), style, grid);
     }
     arrows(context, style);
     context.restore();
@@ -76,7 +78,7 @@ export function gantt(slices, b, events) {
     }
   }
 
-  function drawRow(context, width, row, y, tall, style) {
+  function drawRow(context, width, row, y, tall, style, grid) {
     const k = scale();
     let painted = -1;
     for (const i of row) {
@@ -88,6 +90,11 @@ export function gantt(slices, b, events) {
       const plain = slices.outcome[i] === 0 && slices.tx[i] !== state.chosen;
       if (plain && right - left <= 1 && Math.floor(left) === painted) continue;
       painted = Math.floor(left);
+      if (grid && plain && right - left <= 1.5) {
+        const pixel = Math.floor(y) * Math.ceil(width) + Math.max(0, painted);
+        if (grid[pixel]) continue;
+        grid[pixel] = 1;
+      }
       slice(context, i, left, right - left > 3 ? right - 1 : right, y + 1, tall, style);
     }
   }

@@ -6,12 +6,14 @@
 //! positions are tried; the name then is a guess and says so.
 
 mod abi;
+mod artifacts;
 mod functions;
 mod layout;
 mod registry;
 mod slots;
 
 pub use abi::canonical_type;
+pub use artifacts::Artifact;
 pub use functions::known_function;
 pub(crate) use functions::{is_mint, is_transfer};
 pub use layout::{Layout, Shape, Variable};

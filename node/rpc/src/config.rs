@@ -2,6 +2,8 @@
 
 use crate::ConsoleSink;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use weft_record::names::Artifact;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct RpcConfig {
     pub console: Option<ConsoleSink>,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
+    /// Contracts of a project, which the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<Artifact>>,
 }
 
 impl RpcConfig {
@@ -76,6 +80,7 @@ impl RpcConfig {
             calls_concurrent: 0,
             console: None,
             devnet: false,
+            artifacts: Vec::new(),
         }
     }
 }

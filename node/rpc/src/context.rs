@@ -70,7 +70,7 @@ impl Context {
         let calls = if config.calls_concurrent == 0 { cores } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
-            records: Records::new(config.devnet),
+            records: Records::new(&config),
             tip: Mutex::new(None),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),

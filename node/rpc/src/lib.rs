@@ -51,3 +51,4 @@ pub use config::RpcConfig;
 pub use console::ConsoleSink;
 pub use error::RpcError;
 pub use server::{RpcServer, serve};
+pub use weft_record::names::Artifact;

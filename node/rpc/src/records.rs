@@ -1,13 +1,20 @@
 //! What the server remembers about records: registered names, and blocks in one line each.
 
+use crate::RpcConfig;
+use crate::error::Failure;
+use alloy_primitives::Address;
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use weft_record::Block;
 use weft_record::names::{NameError, Registry};
-use weft_types::{Location, RunMode};
+use weft_types::{Location, RunMode, StateReader, TxIndex};
 
 /// Blocks whose one line is kept; the oldest goes first.
 const LINES_MAX: usize = 8192;
+
+/// Accounts whose code was compared with the artifacts; later ones are not.
+const COMPARED_MAX: usize = 100_000;
 
 /// Shared by the record's methods.
 pub(crate) struct Records {
@@ -15,6 +22,8 @@ pub(crate) struct Records {
     registry: RwLock<Arc<Registry>>,
     /// A cache: committed blocks never change.
     lines: Mutex<BTreeMap<u64, Arc<Line>>>,
+    /// Accounts whose code was compared with the artifacts already.
+    compared: Mutex<BTreeSet<Address>>,
 }
 
 /// A block in one line.
@@ -53,9 +62,54 @@ pub(crate) struct Hottest {
 }
 
 impl Records {
-    pub(crate) fn new(devnet: bool) -> Self {
-        let registry = if devnet { Registry::with_developers() } else { Registry::default() };
-        Self { registry: RwLock::new(Arc::new(registry)), lines: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(config: &RpcConfig) -> Self {
+        let names = if config.devnet { Registry::with_developers() } else { Registry::default() };
+        Self {
+            registry: RwLock::new(Arc::new(names.with_artifacts(&config.artifacts))),
+            lines: Mutex::new(BTreeMap::new()),
+            compared: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    /// Compares the code of the contracts that a block calls with the artifacts, each contract once.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn recognise(
+        &self,
+        block: &Block<'_>,
+        state: &dyn StateReader,
+    ) -> Result<(), Failure> {
+        if !self.registry().can_recognise() {
+            return Ok(());
+        }
+        let called = (0..block.len() as u32).map(|index| block.function(TxIndex(index)).contract);
+        let kept = block.access.transactions.iter();
+        let kept = kept.flat_map(|access| &access.writes).map(|write| *write.location.address());
+        let mut found = Vec::new();
+        for address in called.chain(kept).collect::<BTreeSet<Address>>() {
+            {
+                let mut compared = self.compared.lock();
+                if compared.contains(&address) || compared.len() >= COMPARED_MAX {
+                    continue;
+                }
+                // Code that comes later than its account is found then: only what has code is marked.
+                let account = state.account(&address)?;
+                let Some(account) = account.filter(weft_types::Account::has_code) else { continue };
+                compared.insert(address);
+                found.push((address, account.code_hash));
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut held = self.registry.write();
+        let mut next = Registry::clone(&held);
+        for (address, hash) in found {
+            next.recognise(address, &state.code(&hash)?);
+        }
+        *held = Arc::new(next);
+        Ok(())
     }
 
     /// The names as they are now.

@@ -91,6 +91,9 @@ pub struct DevnetArgs {
     /// Keep the data in this folder instead of a new temporary one
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub data: Option<PathBuf>,
+    /// Compiler output of your project (forge: out, hardhat: artifacts), for names on the record page
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
     /// Print JSON objects, one a line, instead of text
     #[arg(long)]
     pub json: bool,

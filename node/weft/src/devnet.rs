@@ -1,5 +1,6 @@
 //! `weft devnet`: several validators in this process, funded accounts, a chain at once.
 
+mod artifacts;
 mod banner;
 mod data;
 
@@ -115,6 +116,7 @@ async fn start_nodes(
     accounts: &Arc<UnlockedAccounts>,
 ) -> Result<Vec<RunningNode>, Failure> {
     let executor = Arc::new(Executor::new(args.workers));
+    let artifacts = args.artifacts.as_deref().map(artifacts::read).transpose()?.unwrap_or_default();
     let mut addresses = Vec::with_capacity(homes.len());
     for (home, _) in &homes {
         let port = free_port()?;
@@ -145,6 +147,7 @@ async fn start_nodes(
             devnet: true,
             console: console.map(|printer| ConsoleSink::new(move |line| printer.console(line))),
             accounts: Arc::clone(accounts),
+            artifacts: artifacts.clone(),
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = &report {
                     printer.print(&summary(committed, finality));

@@ -54,6 +54,8 @@ pub struct NodeSetup {
     pub console: Option<weft_rpc::ConsoleSink>,
     /// Accounts that sign for callers: none but on a devnet.
     pub accounts: Arc<UnlockedAccounts>,
+    /// Contracts that the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<weft_rpc::Artifact>>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -288,6 +290,7 @@ async fn serve_rpc(
         batch_max: section.max_batch as usize,
         console: setup.console.clone(),
         devnet: setup.devnet,
+        artifacts: setup.artifacts.clone(),
         ..RpcConfig::new(section.listen)
     };
     let (gossip, wake) = (network.clone(), events.clone());
@@ -448,6 +451,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             devnet: false,
             console: None,
             accounts: Arc::default(),
+            artifacts: Vec::new(),
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(

@@ -119,6 +119,10 @@ fn of_conflict(
         Location::Code { .. } | Location::StorageEpoch { .. } => {
             Some(Advice { rule: Rule::FreshCode, ..piece })
         }
+        // One sender's transactions are in a row already: the nonce is what to speak of.
+        Location::Storage { .. } if conflict.waits.iter().all(|wait| one_sender(block, wait)) => {
+            None
+        }
         Location::Storage { address, slot } => {
             piece.of = function.and_then(|function| callers.get(&function)).map_or(0, |n| *n);
             piece.of = piece.of.max(piece.count);
@@ -134,6 +138,11 @@ fn of_conflict(
             Some(piece)
         }
     }
+}
+
+/// Whether both transactions are of the same sender.
+fn one_sender(block: &Block<'_>, (reader, writer): &(TxIndex, TxIndex)) -> bool {
+    block.senders[reader.0 as usize] == block.senders[writer.0 as usize]
 }
 
 /// The function that most of the transactions call; the first of equals.

@@ -1,6 +1,7 @@
 //! What callers have told about contracts, within bounds.
 
 use super::abi;
+use super::artifacts::Artifact;
 use super::functions::known_function;
 use super::layout::Layout;
 use alloy_primitives::{Address, Selector, address};
@@ -80,14 +81,41 @@ pub enum NameError {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     contracts: BTreeMap<Address, Arc<Contract>>,
+    artifacts: Arc<[Arc<Artifact>]>,
     developers: bool,
 }
 
 impl Registry {
     /// With the names of the accounts that a development chain funds.
     #[must_use]
-    pub const fn with_developers() -> Self {
-        Self { contracts: BTreeMap::new(), developers: true }
+    pub fn with_developers() -> Self {
+        Self { developers: true, ..Self::default() }
+    }
+
+    /// With contracts that are recognised by their code.
+    #[must_use]
+    pub fn with_artifacts(mut self, artifacts: &[Arc<Artifact>]) -> Self {
+        self.artifacts = artifacts.into();
+        self
+    }
+
+    /// Whether there is anything that code could be compared with.
+    #[must_use]
+    pub fn can_recognise(&self) -> bool {
+        !self.artifacts.is_empty()
+    }
+
+    /// Looks for the contract with this deployed code among the artifacts, and registers it. What callers have registered
+    /// stays.
+    pub fn recognise(&mut self, address: Address, code: &[u8]) -> bool {
+        if self.contracts.len() >= CONTRACTS_MAX || self.contracts.contains_key(&address) {
+            return false;
+        }
+        let Some(found) = self.artifacts.iter().find(|artifact| artifact.matches(code)) else {
+            return false;
+        };
+        self.contracts.insert(address, Arc::clone(&found.contract));
+        true
     }
 
     /// Registers a contract, in the place of what was known of it.

@@ -1,4 +1,4 @@
-use crate::world::{CHAIN_ID, World, alice, bob, call_logger, deploy, logger, transfer};
+use crate::world::{CHAIN_ID, LOGGER, World, alice, bob, call_logger, deploy, logger, transfer};
 use alloy_primitives::Address;
 use serde_json::{Value, json};
 
@@ -176,4 +176,21 @@ async fn a_block_that_does_not_exist_has_a_record_and_leaves_no_trace() {
     assert_eq!(world.error("weft_simulateBlock", json!([[]])).await.0, -32005);
     assert_eq!(world.store.head().block.hash(), before);
     assert_eq!(world.backend().params.chain_id, CHAIN_ID);
+}
+
+#[tokio::test]
+async fn contracts_of_a_project_are_recognised_by_their_code() {
+    let compiled = json!({
+        "abi": [],
+        "deployedBytecode": { "object": alloy_primitives::hex::encode(LOGGER) },
+        "storageLayout": { "storage": [{ "label": "word", "slot": "0", "type": "t_uint256" }] },
+    });
+    let artifact = weft_rpc::Artifact::parse("Logger", compiled).unwrap().unwrap();
+    let world = World::with(|config| config.artifacts = vec![artifact.into()]).await;
+    world.commit(vec![deploy(0)]);
+    world.commit(vec![call_logger(&alice(), 1, 7), call_logger(&bob(), 0, 9)]);
+    let stats = world.ok("weft_getRecordStats", json!([])).await;
+    assert_eq!(stats["blocks"]["hottest"][1]["name"], "Logger.word", "{stats}");
+    let found = world.ok("weft_getConflicts", json!(["0x2", { "kinds": ["storage"] }])).await;
+    assert_eq!((&found[0]["name"], &found[0]["guessed"]), (&json!("Logger.word"), &json!(false)));
 }

@@ -48,7 +48,6 @@ fn limit(asked: Option<usize>) -> usize {
 fn conflicts_method(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let blocks: Blocks = args.required("blocks")?;
     let options: ConflictOptions = args.optional("options")?.unwrap_or_default();
-    let registry = context.records.registry();
     let most = limit(options.limit);
     let wanted = |conflict: &Conflict| {
         conflict.serialised_gas >= options.min_gas
@@ -56,7 +55,7 @@ fn conflicts_method(context: &Context, args: &mut Args<'_>) -> Result<Value, Fai
     };
     let mut found: Vec<(u64, Value)> = Vec::new();
     blocks.for_each(context, |loaded| {
-        found.extend(of_block(loaded, &registry, most, wanted));
+        found.extend(of_block(loaded, &context.records.registry(), most, wanted));
         found.sort_by_key(|(gas, _)| std::cmp::Reverse(*gas));
         found.truncate(most);
     })?;
@@ -216,16 +215,16 @@ pub(super) fn path_json(loaded: &Loaded, registry: &Registry) -> Value {
 
 fn advice(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let blocks: Blocks = args.required("blocks")?;
-    let registry = context.records.registry();
     let (from, to) = blocks.heights(context)?;
     if from == to {
         let Some(loaded) = Loaded::read(context, from)? else { return Ok(Value::Null) };
-        return Ok(block_advice(&loaded, &registry));
+        return Ok(block_advice(&loaded, &context.records.registry()));
     }
     let mut collected = Collected::default();
     blocks.for_each(context, |loaded| {
-        collected.add(loaded.number, advise(&loaded.block(), &registry));
+        collected.add(loaded.number, advise(&loaded.block(), &context.records.registry()));
     })?;
+    let registry = context.records.registry();
     let mut entries = Vec::new();
     for entry in collected.ranked(LIMIT) {
         let Some(loaded) = Loaded::read(context, entry.number)? else { continue };

@@ -44,7 +44,7 @@ impl Loaded {
         let stored = context.block(height)?;
         let receipts = unless_pruned(store.receipts(height))?.flatten().unwrap_or_default();
         let list = unless_pruned(store.access_list(height))?.flatten().unwrap_or_default();
-        Ok(Some(Self {
+        let loaded = Self {
             number: height,
             hash: stored.block.hash(),
             timestamp: stored.block.header().timestamp,
@@ -54,7 +54,10 @@ impl Loaded {
             access,
             list: decode_list(&list)?,
             profile: unless_pruned(store.profile(height))?.flatten(),
-        }))
+        };
+        let state = store.head().state.clone();
+        context.records.recognise(&loaded.block(), &*state)?;
+        Ok(Some(loaded))
     }
 
     pub(super) fn block(&self) -> Block<'_> {

@@ -103,6 +103,8 @@ fn answer(
         access: executed.access_record,
         profile: Some(executed.profile),
     };
+    let head = context.backend.store.head();
+    context.records.recognise(&loaded.block(), &*head.state)?;
     let registry = context.records.registry();
     let record = RecordOptions {
         reads: options.reads,

@@ -43,13 +43,12 @@ fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let last = options.last.unwrap_or(LAST).clamp(1, LAST_MAX);
     let span = if options.skip_empty { last.saturating_mul(10) } else { last };
     let above = options.after.map_or(0, |after| after.0).max(to.saturating_sub(span));
-    let registry = context.records.registry();
     let mut lines: Vec<(u64, Arc<Line>)> = Vec::new();
     let mut fresh = 0;
     for height in (above + 1..=to).rev() {
         let line = match context.records.line(height) {
             Some(line) => line,
-            None => match read(context, height, &registry) {
+            None => match read(context, height) {
                 Ok(Some(line)) => {
                     fresh += line.transactions + 1;
                     line
@@ -73,9 +72,9 @@ fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
 }
 
 /// Reads a block and keeps its line.
-fn read(context: &Context, height: u64, registry: &Registry) -> Result<Option<Arc<Line>>, Failure> {
+fn read(context: &Context, height: u64) -> Result<Option<Arc<Line>>, Failure> {
     let Some(loaded) = Loaded::read(context, height)? else { return Ok(None) };
-    let line = Arc::new(line_of(&loaded, registry));
+    let line = Arc::new(line_of(&loaded, &context.records.registry()));
     context.records.keep(height, Arc::clone(&line));
     Ok(Some(line))
 }
