@@ -46,6 +46,11 @@ fn answer(args: &[&str]) -> Value {
     serde_json::from_str(&output).expect("one line of JSON")
 }
 
+fn copy_folder(from: &str, to: &Path) {
+    let copied = std::process::Command::new("cp").args(["-r", from, &text(to)]).status();
+    assert!(copied.unwrap().success());
+}
+
 impl Net {
     fn new(folder: &Path) -> Self {
         let net = Self {
@@ -89,6 +94,21 @@ impl Net {
 
     fn rpc(&self, index: u16) -> Rpc {
         Rpc::new(loopback(self.rpc_port + index))
+    }
+
+    /// Both nodes say the same of these blocks and the states after them.
+    fn assert_same(&self, heights: std::ops::RangeInclusive<u64>) {
+        for number in heights {
+            let tag = format!("{number:#x}");
+            for (method, params) in [
+                ("eth_getBlockByNumber", json!([tag, true])),
+                ("eth_getBlockReceipts", json!([tag])),
+                ("eth_getBalance", json!([account(0).address(), tag])),
+            ] {
+                let (ours, theirs) = (self.rpc(0), self.rpc(1));
+                assert_eq!(theirs.call(method, params.clone()), ours.call(method, params));
+            }
+        }
     }
 
     /// Sends transfers to many new accounts, and waits for the receipts.
@@ -142,17 +162,7 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
     let reached = net.rpc(0).height().unwrap();
     assert!(reached > height + 8);
     net.rpc(1).wait_for_height(reached, PATIENCE);
-    for number in 0..=reached {
-        let tag = format!("{number:#x}");
-        for (method, params) in [
-            ("eth_getBlockByNumber", json!([tag, true])),
-            ("eth_getBlockReceipts", json!([tag])),
-            ("eth_getBalance", json!([account(0).address(), tag])),
-        ] {
-            let (ours, theirs) = (net.rpc(0), net.rpc(1));
-            assert_eq!(theirs.call(method, params.clone()), ours.call(method, params));
-        }
-    }
+    net.assert_same(0..=reached);
     assert_eq!(second.interrupt().0, Some(0));
     assert_eq!(node.interrupt().0, Some(0));
     for home in [&home, &follower] {
@@ -186,13 +196,15 @@ fn a_state_in_chunks_starts_a_node_that_goes_on_by_lists_and_then_by_its_peers()
     fails(&weft(&[&import[..], &["--height", "1"]].concat()), 6, &["another height"]);
     // Without a second stream a changed chunk ends it; with one it is taken from there.
     let copy = temp.path().join("copy");
-    let copied = std::process::Command::new("cp").args(["-r", &folder, &text(&copy)]).status();
-    assert!(copied.unwrap().success());
+    copy_folder(&folder, &copy);
     let chunk = Path::new(&folder).join("chunks/00002");
     let mut bytes = std::fs::read(&chunk).unwrap();
     bytes[40] ^= 1;
     std::fs::write(&chunk, bytes).unwrap();
     fails(&weft(&import), 5, &["a chunk is refused", "chunks/00002", "fix"]);
+    let verify = |folder: &str| weft(&["snapshot", "verify", folder, "--home", &home]);
+    fails(&verify(&folder), 5, &["chunks/00002"]);
+    assert!(works(&verify(&text(&copy))).contains("the stream is whole"));
     assert!(!Path::new(&follower).join("db").exists(), "nothing was changed");
     let block = Path::new(&folder).join(format!("blocks/{:012}", height + 2));
     std::fs::write(&block, b"rubbish").unwrap();
@@ -208,9 +220,8 @@ fn a_state_in_chunks_starts_a_node_that_goes_on_by_lists_and_then_by_its_peers()
 
     // More blocks, by their lists again: a bad one ends it at the block before.
     net.send(4);
-    let last = answer(&["snapshot", "export", "--home", &home, "--extend", &text(&copy)])["last"]
-        .as_u64()
-        .unwrap();
+    let extended = answer(&["snapshot", "export", "--home", &home, "--extend", &text(&copy)]);
+    let last = extended["last"].as_u64().unwrap();
     let next = copy.join(format!("blocks/{last:012}"));
     let good = std::fs::read(&next).unwrap();
     std::fs::write(&next, &good[1..]).unwrap();
@@ -224,17 +235,7 @@ fn a_state_in_chunks_starts_a_node_that_goes_on_by_lists_and_then_by_its_peers()
     net.send(5);
     let reached = net.rpc(0).height().unwrap();
     net.rpc(1).wait_for_height(reached, PATIENCE);
-    for number in height..=reached {
-        let tag = format!("{number:#x}");
-        for (method, params) in [
-            ("eth_getBlockByNumber", json!([tag, true])),
-            ("eth_getBlockReceipts", json!([tag])),
-            ("eth_getBalance", json!([account(0).address(), tag])),
-        ] {
-            let (ours, theirs) = (net.rpc(0), net.rpc(1));
-            assert_eq!(theirs.call(method, params.clone()), ours.call(method, params));
-        }
-    }
+    net.assert_same(height..=reached);
     let early = format!("{:#x}", height - 1);
     let (code, _) = net.rpc(1).error("eth_getBalance", json!([account(0).address(), early]));
     assert_eq!(code, 4444, "what was before the state is not there");

@@ -281,7 +281,8 @@ fn parse_keep(text: &str) -> Result<Keep, String> {
 pub enum SnapshotCommand {
     /// Copy the database at its newest block; also while the node runs
     Create(SnapshotCreateArgs),
-    /// Compare a snapshot's files, state and block with its manifest and with what you trust
+    /// Compare a snapshot's files, state and block with its manifest and with what you trust; or the
+    /// chunks and blocks of an export with what the validators have signed
     Verify(SnapshotVerifyArgs),
     /// Start a home's database from a snapshot
     Restore(SnapshotRestoreArgs),
@@ -342,7 +343,7 @@ pub struct SnapshotImportArgs {
 /// Flags of `weft snapshot verify`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotVerifyArgs {
-    /// The snapshot's folder
+    /// Folder of the snapshot or the export
     pub snapshot: PathBuf,
     /// Genesis file of the chain, whose validators must have signed the block
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,7 @@
 //!      keys/node.key         names this node to its peers (0600)
 //!      db/                   RocksDB: state, history, blocks, receipts, records
 //!      consensus/            RocksDB: consensus log, sign guard, bodies that are voted on
-//!      snapshots/            copies of db/
+//!      snapshots/            copies of db/, those in automatic/ made by the node itself; exported states
 //!      run/control.sock      while the node runs: its user may ask it for a snapshot
 //! ```
 

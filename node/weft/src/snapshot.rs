@@ -13,8 +13,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use weft_genesis::Genesis;
 use weft_store::{
-    Maintenance, SnapshotManifest, StoreError, StoreOptions, read_manifest, restore_snapshot,
-    verify_snapshot,
+    Maintenance, SnapshotManifest, StoreError, StoreOptions, Stream, read_manifest,
+    restore_snapshot, verify_snapshot,
 };
 use weft_types::CommitCertificate;
 
@@ -86,6 +86,10 @@ fn verify(args: &SnapshotVerifyArgs) -> Result<String, Failure> {
         (None, None) => None,
     };
     let trust = Trust { height: args.height, hash: args.hash };
+    let stream = Stream::new(&args.snapshot);
+    if stream.plan_path().exists() {
+        return crate::stream::verify(&stream, genesis.as_ref(), trust, args.json);
+    }
     let (manifest, trusted) = verified(&args.snapshot, genesis.as_ref(), trust)?;
     let summary = Summary::new(&args.snapshot, &manifest, trusted);
     Ok(answer(args.json, &summary, |summary| {

@@ -63,6 +63,56 @@ pub(crate) fn senders(
     }
 }
 
+/// `weft snapshot verify` of a stream: every chunk and every block in it. What only a whole state can
+/// say, such as the hash of a code, is compared when it is imported.
+pub(crate) fn verify(
+    stream: &Stream,
+    genesis: Option<&Genesis>,
+    trust: Trust,
+    json: bool,
+) -> Result<String, Failure> {
+    let genesis = genesis.ok_or_else(|| {
+        Failure::new(ExitStatus::Config, "an export is verified against its chain")
+            .fact("stream", stream.folder().display())
+            .fix("give --genesis FILE, or --home of a node of the chain")
+    })?;
+    let failed = |error: StoreError| unusable(stream, &error);
+    let senders = senders(genesis.params.chain_id);
+    let anchor = stream.anchor(&senders).map_err(failed)?;
+    let trusted = trusted(stream, &anchor, genesis, trust)?;
+    let (height, hash) = (anchor.block.height().0, anchor.block.hash());
+    let state_root = anchor.block.header().state_root;
+    let sections = stream.plan().and_then(|plan| Ok(plan.sections(state_root)?)).map_err(failed)?;
+    for section in &sections {
+        let verified = stream.chunk(section.place).and_then(|chunk| Ok(section.verify(&chunk)?));
+        verified.map_err(|error| at(&stream.chunk_path(section.place), &error.to_string()))?;
+    }
+    let mut last = height;
+    while let Some(block) = stream.block(last + 1, &senders).map_err(failed)? {
+        let named = (last + 1, block.block.hash());
+        certified(named, Some(&block.certificate), genesis)
+            .map_err(|why| at(&stream.block_path(last + 1), &why))?;
+        last += 1;
+    }
+    let folder = stream.folder().to_path_buf();
+    let summary = StreamSummary { folder, height, hash, state_root, chunks: sections.len(), last };
+    Ok(answer(json, &summary, |summary| {
+        format!("the stream is whole\n{}  trusted   {trusted}\n", lines(summary))
+    }))
+}
+
+fn lines(summary: &StreamSummary) -> String {
+    format!(
+        "  folder    {}\n  block     {} {}\n  root      {}\n  chunks    {}\n  blocks    up to {}\n",
+        summary.folder.display(),
+        summary.height,
+        summary.hash,
+        summary.state_root,
+        summary.chunks,
+        summary.last
+    )
+}
+
 /// Writes a stream of the store's head, or adds blocks to one.
 pub(crate) fn write(
     store: &Store,
@@ -109,16 +159,7 @@ pub(crate) fn export(args: &SnapshotExportArgs) -> Result<String, Failure> {
         Err(error) => return Err(cannot_open(&home, &error)),
     };
     Ok(answer(args.home.json, &summary, |summary| {
-        format!(
-            "state of block {} in {} chunks, blocks up to {}\n  folder    {}\n  block     {} {}\n  root      {}\n",
-            summary.height,
-            summary.chunks,
-            summary.last,
-            summary.folder.display(),
-            summary.height,
-            summary.hash,
-            summary.state_root
-        )
+        format!("state of block {} exported\n{}", summary.height, lines(summary))
     }))
 }
 
@@ -348,6 +389,10 @@ fn unusable(stream: &Stream, error: &StoreError) -> Failure {
         StoreError::Snapshot { path, reason } => (path.as_path(), reason.clone()),
         other => (stream.folder(), other.to_string()),
     };
+    at(path, &cause)
+}
+
+fn at(path: &Path, cause: &str) -> Failure {
     Failure::new(ExitStatus::Damaged, "the stream cannot be used")
         .fact("path", path.display())
         .fact("cause", cause)

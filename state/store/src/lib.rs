@@ -133,7 +133,21 @@
 //! A store takes at most [`StoreOptions::state_cache_bytes`] for hot values, `cache_bytes` for blocks of
 //! table files, `write_buffer_bytes` for what is not yet in files, one and a half times
 //! `tree_memory_bytes` for the trees of the last blocks, and besides these about 2 bytes for each stored
-//! key: filters and indices of open table files. MEMORY_STORE
+//! key: filters and indices of open table files. For the whole node, with the constant that comes on top,
+//! see the README; `tests/examples/soak.rs` measures it.
+//!
+//! # A stream
+//! ```text
+//! STREAM/anchor               block, then borsh list of header bytes: the 256 before it, ascending
+//!        plan                 how its state is divided: see weft_commitment::sync
+//!        chunks/00042         the leaves of one section of the plan: leaf stream of EIP-8347, origins
+//!        blocks/000000000123  block, with its access list
+//!
+//! block = borsh (version u8 = 1, header bytes, body bytes, receipts bytes, certificate option)
+//!         header, body as in block sync and receipts in RLP; senders are recovered by who reads
+//! ```
+//! Nothing in it is believed: the header is the one that a certificate names, the plan leads to its
+//! state root, each chunk to the plan, and each later block to its own header.
 //!
 //! # It is not
 //! The consensus log: votes and undecided proposals are kept elsewhere, so that compaction of the
