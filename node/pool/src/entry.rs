@@ -40,7 +40,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// `size` is the encoded size in bytes, `cost` what [`worst_case_cost`] says.
     pub(crate) fn new(
-        transaction: RecoveredTransaction,
+        transaction: Arc<RecoveredTransaction>,
         size: usize,
         cost: U256,
         origin: Origin,
@@ -61,7 +61,7 @@ impl Entry {
             announced: false,
             max_fee,
             tip: transaction.max_priority_fee_per_gas().unwrap_or(max_fee),
-            transaction: Arc::new(transaction),
+            transaction,
         }
     }
 

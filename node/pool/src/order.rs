@@ -14,6 +14,11 @@ const GAS_LIMITS_HANDED_OUT: u64 = 2;
 /// Bytes handed out: the other half of a body is for the block access list.
 const BYTES_HANDED_OUT: usize = BODY_BYTES_MAX / 2;
 
+/// Highest place that [`position`] tells, and most senders among whom it looks: it is asked for by
+/// callers and holds the pool's lock meanwhile.
+const POSITION_MAX: usize = 10_000;
+const POSITION_SENDERS_MAX: usize = 10_000;
+
 /// The next transaction of one sender, and what follows it.
 struct Front<'a> {
     tip: i128,
@@ -78,7 +83,7 @@ pub(crate) fn best(
 }
 
 /// Place of a sender's ready transaction in the order of [`best`], from 0, without limits; `None`
-/// when it is not ready.
+/// when it is not ready, or when it is too far back to count.
 ///
 /// A transaction comes when nothing is left that ranks above the worst of its sender's up to it. So
 /// those come before it whose own worst ranks higher, and its sender's earlier ones. No heap is
@@ -90,15 +95,23 @@ pub(crate) fn position(
     base_fee: u64,
 ) -> Option<usize> {
     let rank = |entry: &Entry| (entry.effective_tip(base_fee), Reverse(entry.sequence));
+    if queues.len() > POSITION_SENDERS_MAX {
+        return None;
+    }
     let own = queues.get(sender).filter(|queue| queue.is_ready(nonce))?;
     let worst = own.entries().take_while(|entry| entry.nonce <= nonce).map(rank).min()?;
     let earlier = own.entries().take_while(|entry| entry.nonce < nonce).count();
     let others = queues.iter().filter(|(other, _)| *other != sender);
-    let before = others.map(|(_, queue)| {
+    let mut place = earlier;
+    for (_, queue) in others {
         // Ranks are unique, and the worst of a prefix only sinks.
-        queue.entries().take(queue.ready()).take_while(|entry| rank(entry) > worst).count()
-    });
-    Some(earlier + before.sum::<usize>())
+        let before = queue.entries().take(queue.ready()).take_while(|entry| rank(entry) > worst);
+        place += before.take(POSITION_MAX + 1).count();
+        if place > POSITION_MAX {
+            return None;
+        }
+    }
+    Some(place)
 }
 
 /// Ready entries that pass a test, in order of arrival.

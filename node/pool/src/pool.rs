@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use weft_types::header::next_base_fee;
-use weft_types::{Account, Header, RecoveredTransaction, StateReader};
+use weft_types::transaction::{recover_transaction, validate_stateless};
+use weft_types::{
+    Account, Header, RecoveredTransaction, StateReader, Transaction, TransactionError,
+};
 
 /// Transactions that can still be included. Thread-safe: one lock, held for memory operations
 /// only; the state is read outside of it.
@@ -72,15 +75,17 @@ struct View<'a> {
 
 /// A transaction that passed every check that needs nothing of the pool.
 struct Candidate {
-    transaction: RecoveredTransaction,
+    /// Put into its place at once: a transaction is some hundred bytes, and copying them again and
+    /// again was a seventh of the work.
+    transaction: Arc<RecoveredTransaction>,
     size: usize,
     cost: U256,
     account: Account,
 }
 
 impl<'a> View<'a> {
-    fn new(state: &'a dyn StateReader, head: &'a Header) -> Self {
-        Self { state, head, base_fee: next_base_fee(head), accounts: AddressMap::default() }
+    fn new(state: &'a dyn StateReader, head: &'a Header, base_fee: u64) -> Self {
+        Self { state, head, base_fee, accounts: AddressMap::default() }
     }
 
     fn account(&mut self, sender: Address) -> Result<Account, PoolError> {
@@ -101,7 +106,7 @@ impl<'a> View<'a> {
         let account = self.account(transaction.signer())?;
         let cost = worst_case_cost(&transaction);
         check_account(&transaction, &account, cost, self.base_fee)?;
-        Ok(Candidate { transaction, size, cost, account })
+        Ok(Candidate { transaction: Arc::new(transaction), size, cost, account })
     }
 }
 
@@ -133,7 +138,7 @@ impl Pool {
         if self.contains(&hash) {
             return Err(PoolError::AlreadyKnown { hash });
         }
-        let mut view = View::new(state, head);
+        let mut view = View::new(state, head, next_base_fee(head));
         let candidate = view.judge(transaction, self.chain_id)?;
         admit_one(&mut self.inner.lock(), candidate, origin, &view)
     }
@@ -152,7 +157,7 @@ impl Pool {
             let hashes = transactions.iter().map(|transaction| *transaction.inner().tx_hash());
             hashes.map(|hash| inner.by_hash.contains_key(&hash).then_some(hash)).collect()
         };
-        let mut view = View::new(state, head);
+        let mut view = View::new(state, head, next_base_fee(head));
         let mut judge = |(transaction, known): (RecoveredTransaction, Option<B256>)| match known {
             Some(hash) => Err(PoolError::AlreadyKnown { hash }),
             None => view.judge(transaction, self.chain_id),
@@ -163,6 +168,25 @@ impl Pool {
             judged.and_then(|candidate| admit_one(&mut inner, candidate, origin, &view))
         };
         judged.into_iter().map(admit).collect()
+    }
+
+    /// Adds the sender to a transaction. Recovering it from the signature is by far the costliest
+    /// part of admission, so it is done once: a transaction that is or recently was held (it comes
+    /// back by gossip, or in a block) is recognised by its hash, which covers the signature.
+    ///
+    /// # Errors
+    /// [`TransactionError`] for what breaks a rule that does not depend on the state.
+    pub fn recover(
+        &self,
+        transaction: Transaction,
+    ) -> Result<RecoveredTransaction, TransactionError> {
+        match self.sender(transaction.tx_hash()) {
+            Some(sender) => {
+                validate_stateless(&transaction, self.chain_id)?;
+                Ok(RecoveredTransaction::new_unchecked(transaction, sender))
+            }
+            None => recover_transaction(transaction, self.chain_id),
+        }
     }
 
     /// Tells the pool the time, in seconds of any clock that does not go back, and drops what has
@@ -193,7 +217,8 @@ impl Pool {
     }
 
     /// Place of a ready transaction in the order of [`Pool::best`] at the next base fee, from 0.
-    /// `None` when it is not ready. Walks the ready transactions that come before it.
+    /// `None` when it is not ready, when 10,000 come before it, or when the pool has transactions of
+    /// more senders than that: the walk has a bound.
     #[must_use]
     pub fn position(&self, hash: &B256) -> Option<usize> {
         self.inner.lock().position(hash)

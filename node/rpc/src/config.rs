@@ -16,6 +16,8 @@ pub struct RpcConfig {
     pub hosts: Vec<String>,
     /// Most gas that `eth_call` and `eth_estimateGas` may use.
     pub gas_cap: u64,
+    /// How long `eth_call`, `eth_estimateGas` and `eth_fillTransaction` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Most blocks that one `eth_getLogs` may span.
     pub logs_blocks_max: u64,
     /// Most logs that one `eth_getLogs` may return, unless they are all of one block.
@@ -50,6 +52,7 @@ impl RpcConfig {
             cors: Vec::new(),
             hosts: Vec::new(),
             gas_cap: 50_000_000,
+            call_timeout_ms: 5_000,
             logs_blocks_max: 10_000,
             logs_results_max: 20_000,
             sync_timeout_ms: 2000,

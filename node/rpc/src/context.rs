@@ -2,6 +2,7 @@
 //! that keep heavy work off the threads that serve connections.
 
 use crate::error::Failure;
+use crate::methods::fees::history::FeeBlocks;
 use crate::methods::filters::Filters;
 use crate::{RpcBackend, RpcConfig};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
+    /// Prices of recent blocks.
+    pub(crate) fees: FeeBlocks,
     reads: Lane,
     calls: Lane,
     submissions: Lane,
@@ -66,6 +69,7 @@ impl Context {
         Self {
             filters: Filters::new(config.filters_max),
             tip: Mutex::new(None),
+            fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
             submissions: Lane::new(cores),

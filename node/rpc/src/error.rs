@@ -83,8 +83,8 @@ pub(crate) enum Failure {
     Refused { reason: String },
     #[error("the transaction was added to the pool but was not included within {timeout_ms} ms")]
     SyncTimeout { hash: B256, timeout_ms: u64 },
-    #[error("the transaction was queued: it cannot run before the sender's earlier nonces")]
-    SyncQueued { hash: B256 },
+    #[error("the transaction was added to the pool but cannot run yet: {reason}")]
+    SyncQueued { hash: B256, reason: String },
     #[error(transparent)]
     Pool(#[from] PoolError),
     #[error("internal error: {reason}")]
@@ -120,7 +120,7 @@ impl Failure {
                 Some(json!({ "from": format!("{from:#x}"), "to": format!("{to:#x}") }))
             }
             Self::Pruned { oldest, .. } => Some(json!({ "oldest": format!("{oldest:#x}") })),
-            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash } => Some(json!(hash)),
+            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash, .. } => Some(json!(hash)),
             Self::Pool(PoolError::AlreadyKnown { hash }) => Some(json!(hash)),
             _ => None,
         }

@@ -12,9 +12,11 @@ use std::sync::Arc;
 mod access_list;
 mod account;
 mod block;
+mod bounded;
 mod call;
 mod chain;
-mod fees;
+pub(crate) mod fees;
+mod fill;
 pub(crate) mod filters;
 mod logs;
 mod overrides;
@@ -24,6 +26,7 @@ mod refused;
 mod send;
 mod subscribe;
 mod transaction;
+mod transaction_status;
 mod txpool;
 mod web3;
 
@@ -41,6 +44,7 @@ pub(crate) fn all(context: Context) -> Module {
     call::register(&mut module);
     chain::register(&mut module);
     fees::register(&mut module);
+    fill::register(&mut module);
     filters::register(&mut module);
     logs::register(&mut module);
     proof::register(&mut module);
@@ -49,6 +53,7 @@ pub(crate) fn all(context: Context) -> Module {
     send::register(&mut module);
     subscribe::register(&mut module);
     transaction::register(&mut module);
+    transaction_status::register(&mut module);
     txpool::register(&mut module);
     web3::register(&mut module);
     module

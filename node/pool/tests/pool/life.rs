@@ -163,6 +163,22 @@ fn an_admitted_transaction_is_handed_back_without_a_copy() {
 }
 
 #[test]
+fn a_sender_is_recovered_from_the_signature_only_once() {
+    let (pool, mut state) = (pool(), State::rich(&[1], RICH));
+    // Its signature is not one of sender 1: recovering it would give somebody else.
+    let tx = sign(1, transfer(0, 2 * GWEI, 1));
+    let recover = |pool: &Pool| pool.recover(tx.inner().clone()).ok().map(|tx| tx.signer());
+    assert_ne!(recover(&pool), Some(address(1)));
+    admit(&pool, &state, tx.clone()).unwrap();
+    assert_eq!(recover(&pool), Some(address(1)), "while it is held");
+    state.set(1, 1, RICH);
+    pool.on_block(&[(hash(&tx), address(1), 0)], &[], &state, &head(2, BASE));
+    assert_eq!(recover(&pool), Some(address(1)), "when it comes again after its block");
+    let other_chain = Pool::new(1, PoolLimits::default());
+    assert!(other_chain.recover(tx.inner().clone()).is_err());
+}
+
+#[test]
 fn the_position_counts_those_that_come_before() {
     let (pool, state) = (pool(), State::rich(&[1, 2, 3], RICH));
     // 1's second one has a high tip but stands behind a low one.

@@ -4,6 +4,7 @@ mod blocks;
 mod calls;
 mod client;
 mod logs;
+mod market;
 mod proof;
 mod pruned;
 mod records;

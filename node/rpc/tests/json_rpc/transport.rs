@@ -44,7 +44,7 @@ async fn a_batch_above_the_limit_is_refused_as_a_whole() {
 async fn unknown_methods_and_broken_requests_have_the_codes_of_the_standard() {
     let world = World::empty().await;
     let address = world.server.local_addr();
-    for method in ["eth_fillTransaction", "anvil_nodeInfo", "eth_createAccessList", ""] {
+    for method in ["eth_noSuchMethod", "eth_getWork", "engine_newPayloadV4", ""] {
         assert_eq!(world.error(method, json!([])).await.0, -32601, "{method}");
     }
     for (body, code) in [

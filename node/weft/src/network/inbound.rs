@@ -14,7 +14,7 @@ use weft_consensus::{ConsensusMessage, LivenessMessage, verify_liveness, verify_
 use weft_p2p::{Command, Events, MessageToken, Request, Response, StatusMessage, Topic, Verdict};
 use weft_pool::{Blame, Origin};
 use weft_types::parts::{Part, SignedPartsInit};
-use weft_types::transaction::{decode_transaction, recover_transaction};
+use weft_types::transaction::decode_transaction;
 use weft_types::{B256, Height, Round};
 
 /// Heights ahead of ours for which votes are taken.
@@ -315,19 +315,21 @@ impl Network {
         if batch.is_empty() || batch.len() > BATCH_MAX {
             return Verdict::Reject;
         }
-        let chain_id = self.inner.genesis.params.chain_id;
-        let head = self.inner.store.head();
-        let mut verdict = Verdict::Ignore;
+        let pool = &self.inner.pool;
+        let mut fresh = Vec::with_capacity(batch.len());
         for bytes in batch {
             let Ok(transaction) = decode_transaction(&bytes) else { return Verdict::Reject };
-            if self.inner.pool.get(transaction.tx_hash()).is_some() {
+            if pool.contains(transaction.tx_hash()) {
                 continue;
             }
-            let Ok(recovered) = recover_transaction(transaction, chain_id) else {
-                return Verdict::Reject;
-            };
-            let state = head.state.as_ref();
-            match self.inner.pool.admit(recovered, Origin::Peer, state, head.block.header()) {
+            let Ok(recovered) = pool.recover(transaction) else { return Verdict::Reject };
+            fresh.push(recovered);
+        }
+        let head = self.inner.store.head();
+        let state = head.state.as_ref();
+        let mut verdict = Verdict::Ignore;
+        for outcome in pool.admit_all(fresh, Origin::Peer, state, head.block.header()) {
+            match outcome {
                 Ok(_) => verdict = Verdict::Accept,
                 Err(error) if error.blame() == Blame::Peer => return Verdict::Reject,
                 Err(_) => {}
