@@ -15,6 +15,9 @@ use weft_types::{Block, ChainParams, Header, SealedBlock, StateDiff, ValidatorSe
 /// changes with the layout and with the state commitment.
 const DOMAIN: &[u8] = b"weft/genesis/v1";
 
+/// Follows where the chain takes commands.
+const CHEATS: &[u8] = b"devnetCheats";
+
 /// A chain's beginning: what is at height 0 and who decides height 1.
 #[derive(Clone, Debug)]
 pub struct Genesis {
@@ -43,11 +46,14 @@ impl Genesis {
         let params = spec.params.clone();
         let mut accounts = spec.alloc.clone();
         system::add_missing(&mut accounts);
+        if params.devnet_cheats {
+            system::add_settings(&mut accounts);
+        }
         let diff = alloc::state_diff(&accounts);
         let tree = Tree::empty().apply(&diff);
         let extra_data = Bytes::copy_from_slice(identity(&params, &validators).as_slice());
         let header = header(&params, spec.timestamp, tree.root(), extra_data);
-        let block = Block { header, transactions: Vec::new() }.seal();
+        let block = Block { header, transactions: Vec::new(), commands: Vec::new() }.seal();
         Ok(Self { spec, params, validators, diff, tree, block })
     }
 
@@ -65,6 +71,9 @@ fn identity(params: &ChainParams, validators: &ValidatorSet) -> B256 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(DOMAIN);
     hasher.update(&bytes);
+    if params.devnet_cheats {
+        hasher.update(CHEATS);
+    }
     B256::from(*hasher.finalize().as_bytes())
 }
 

@@ -107,9 +107,9 @@ pub enum GenesisError {
         /// The account.
         address: Address,
     },
-    /// Slots in an account that does not exist by EIP-161.
+    /// Slots in an account that a contract could still be created in.
     #[error(
-        "genesis alloc: account {address} has storage but neither nonce, balance nor code: give it code or remove the storage (EIP-161)"
+        "genesis alloc: account {address} has storage but neither code nor a nonce, expected one of them: give it its code or nonce 1, or remove the storage (EIP-7610)"
     )]
     StorageOfNothing {
         /// The account.

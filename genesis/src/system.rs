@@ -8,6 +8,7 @@
 use crate::alloc::{Alloc, AllocAccount};
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
 use alloy_primitives::{Address, Bytes};
+use weft_types::settings::SETTINGS_ADDRESS;
 
 /// Runtime size of the EIP-7251 contract in bytes, as its deploying transaction returns it. The
 /// library's constant carries two zero bytes more, which no Ethereum chain has on it.
@@ -62,6 +63,12 @@ pub(crate) fn add_missing(alloc: &mut Alloc) {
             ..AllocAccount::default()
         });
     }
+}
+
+/// Adds the account that holds the settings of a chain that takes commands.
+pub(crate) fn add_settings(alloc: &mut Alloc) {
+    let settings = AllocAccount { nonce: 1, ..AllocAccount::default() };
+    alloc.entry(SETTINGS_ADDRESS).or_insert(settings);
 }
 
 #[cfg(test)]

@@ -53,9 +53,9 @@ fn the_hash_of_the_devnet_is_pinned() {
     assert_eq!(found, pinned, "a change here makes every existing chain unreadable");
 }
 
-const HASH: &str = "0x86fdc5d47d5bea464a0524283f3c58993ce48f42b3e16913f6171bb0cb5b1b10";
+const HASH: &str = "0x2fd0b95aed6167029f7a6f04ce77b0219661b5f233d3518b2f60bf204c0918d2";
 const STATE_ROOT: &str = "0xae06ca7dacf1d6901f7587d002b1679b9c251a485b052020dc0b0795ecdcb66f";
-const EXTRA_DATA: &str = "0xaf59c10567e769b10028f16cb81aa70693fad1955fd35e385cbd94177d0d6040";
+const EXTRA_DATA: &str = "0x8bac01360c0abab936cbc22d59189ac48db66f039ccbbfbf7b67ade43a3f1bf5";
 
 #[test]
 fn the_minimal_file_has_block_zero_with_osaka_fields() {
@@ -253,7 +253,11 @@ fn a_wrong_file_is_answered_with_what_where_and_what_to_do() {
         ),
         (
             with(r#""balance": "0x64""#, r#""storage": { "1": 1 }"#),
-            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither nonce, balance nor code: give it code or remove the storage (EIP-161)",
+            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither code nor a nonce, expected one of them: give it its code or nonce 1, or remove the storage (EIP-7610)",
+        ),
+        (
+            with(r#""balance": "0x64""#, r#""balance": "0x64", "storage": { "1": 1 }"#),
+            "genesis alloc: account 0x1111111111111111111111111111111111111111 has storage but neither code nor a nonce, expected one of them: give it its code or nonce 1, or remove the storage (EIP-7610)",
         ),
         (
             with("\"0x64\"", "\"0xffffffffffffffffffffffffffffffff\""),

@@ -1,6 +1,8 @@
-//! Room that blocks of transfers take on disk, for ever and when the past is dropped.
+//! Room that blocks of transfers take on disk and in memory: `--keep 0` keeps everything, another
+//! number that many blocks of what need not be kept for ever.
 //!
 //! ```console
+//! $ cargo run --release --workspace --example room -- --blocks 10000 --transfers 200 --keep 0
 //! $ cargo run --release --workspace --example room -- --blocks 10000 --transfers 200 --keep 1000
 //! ```
 
@@ -8,7 +10,6 @@
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, Signature, TxKind, U256, keccak256};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use weft_evm::{Executed, Executor};
@@ -87,80 +88,92 @@ fn commit(block: SealedBlock, executed: Executed, tree: weft_commitment::Tree) -
     }
 }
 
-fn measured(path: &Path) -> DatabaseStats {
-    let tools = Maintenance::open(path, &StoreOptions::node()).expect("it opens");
-    tools.compact().expect("merged");
-    tools.stats().expect("readable")
+/// Resident memory of this process now and at most, in MiB.
+fn memory() -> [u64; 2] {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+        line.split_whitespace().next().map_or(0, |kib| kib.parse::<u64>().unwrap_or(0) / 1024)
+    })
 }
 
-fn main() {
-    let (blocks, transfers) = (argument("--blocks", 10_000), argument("--transfers", 200));
-    let keep = argument("--keep", 1000);
-    let (genesis, executor) = (genesis(), Executor::new(1));
-    let directory = tempfile::tempdir().expect("a directory");
-    let paths = [directory.path().join("archive"), directory.path().join("pruned")];
+fn retention(keep: u64) -> Retention {
+    if keep == 0 {
+        return Retention::ARCHIVE;
+    }
     let limited = Keep::Blocks(keep);
-    let pruned = Retention {
+    Retention {
         history: limited,
         receipts: limited,
         logs: limited,
         access_lists: limited,
         records: limited,
-    };
-    let open = |path: &Path, retention| {
-        let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
-        let options = StoreOptions { sync: false, retention, ..StoreOptions::node() };
-        Store::open(path, state, options).expect("a new store")
-    };
-    let stores = [open(&paths[0], Retention::ARCHIVE), open(&paths[1], pruned)];
-    let started = Instant::now();
-    for height in 0..blocks {
-        let head = stores[0].head();
-        let parent = &head.block;
-        let time = parent.header().timestamp + 1;
-        let (params, fees) = (&genesis.params, Address::repeat_byte(0xfe));
-        let environment = next_header(parent.header(), parent.hash(), params, Round(0), fees, time);
-        let candidates: Vec<_> =
-            (0..transfers).map(|index| transfer(height * transfers + index)).collect();
-        let executed =
-            executor.build(&environment, &candidates, &head.state, params).expect("it is built");
-        assert_eq!(executed.transactions.len() as u64, transfers, "{:?}", executed.skipped.first());
-        let tree = head.tree.apply(&executed.diff);
-        let block = executed.seal(environment, tree.root());
-        let commit = commit(block, executed, tree);
-        std::thread::scope(|scope| {
-            for store in &stores {
-                let commit = commit.clone();
-                scope.spawn(|| store.commit(commit).expect("the block follows"));
-            }
-        });
     }
-    let seconds = started.elapsed().as_secs();
-    drop(stores);
-    println!("{blocks} blocks of {transfers} transfers, built and stored twice in {seconds} s");
-    let [archive, pruned] = paths.map(|path| measured(&path));
-    report(&archive, &pruned, blocks);
 }
 
-fn report(archive: &DatabaseStats, pruned: &DatabaseStats, blocks: u64) {
-    println!("\n{:<16} {:>14} {:>14}", "bytes a block", "archive", "pruned");
-    let size = |stats: &DatabaseStats, place: usize| {
-        let column = &stats.columns[place];
-        column.table_bytes + column.blob_bytes
-    };
-    let (mut all, mut state) = ([0; 2], [0; 2]);
-    for (place, column) in archive.columns.iter().enumerate() {
-        let sizes = [size(archive, place), size(pruned, place)];
-        if ["accounts", "storage", "code", "meta"].contains(&column.name) {
-            state = [0, 1].map(|i| state[i] + sizes[i]);
+fn next(store: &Store, genesis: &Genesis, executor: &Executor, transfers: u64) -> BlockCommit {
+    let head = store.head();
+    let parent = &head.block;
+    let time = parent.header().timestamp + 1;
+    let (params, fees) = (&genesis.params, Address::repeat_byte(0xfe));
+    let environment = next_header(parent.header(), parent.hash(), params, Round(0), fees, time);
+    let first = parent.height().0 * transfers;
+    let candidates: Vec<_> = (0..transfers).map(|index| transfer(first + index)).collect();
+    let executed =
+        executor.build(&environment, &candidates, &head.state, params).expect("it is built");
+    assert_eq!(executed.transactions.len() as u64, transfers, "{:?}", executed.skipped.first());
+    let tree = head.tree.apply(&executed.diff);
+    let block = executed.seal(environment, tree.root());
+    commit(block, executed, tree)
+}
+
+fn main() {
+    let (blocks, transfers) = (argument("--blocks", 10_000), argument("--transfers", 200));
+    let keep = argument("--keep", 0);
+    let (genesis, executor) = (genesis(), Executor::new(1));
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
+    let options = StoreOptions { sync: false, retention: retention(keep), ..StoreOptions::node() };
+    let caches = [
+        options.state_cache_bytes as u64,
+        options.cache_bytes as u64,
+        options.write_buffer_bytes as u64,
+        options.tree_memory_bytes,
+    ];
+    let store = Store::open(directory.path(), state, options).expect("a new store");
+    let started = Instant::now();
+    let [before, _] = memory();
+    for height in 0..blocks {
+        store.commit(next(&store, &genesis, &executor, transfers)).expect("the block follows");
+        if (height + 1).is_multiple_of(1000) {
+            let ([now, _], seconds) = (memory(), started.elapsed().as_secs());
+            println!("block {}: {now} MiB resident, {seconds} s", height + 1);
+        }
+    }
+    let [now, most] = memory();
+    drop(store);
+    println!("\n{blocks} blocks of {transfers} transfers in {} s", started.elapsed().as_secs());
+    println!("memory: {before} MiB at first, {now} at the end, {most} at most");
+    println!("configured, MiB: cache, table blocks, memtables, tree {:?}", caches.map(|b| b >> 20));
+    let tools = Maintenance::open(directory.path(), &StoreOptions::node()).expect("it opens");
+    report("before merging", &tools.stats().expect("readable"), blocks);
+    tools.compact().expect("merged");
+    report("merged", &tools.stats().expect("readable"), blocks);
+}
+
+fn report(when: &str, stats: &DatabaseStats, blocks: u64) {
+    println!("\n{when}: folder of {} MiB; bytes a block", stats.directory_bytes >> 20);
+    let (mut all, mut state) = (0, 0);
+    for column in &stats.columns {
+        let size = column.table_bytes + column.blob_bytes;
+        if ["accounts", "storage", "code", "meta"].contains(&&*column.name) {
+            state += size;
             continue;
         }
-        all = [0, 1].map(|i| all[i] + sizes[i]);
-        println!("{:<16} {:>14} {:>14}", column.name, sizes[0] / blocks, sizes[1] / blocks);
+        all += size;
+        println!("{:<16} {:>12}", column.name, size / blocks);
     }
-    println!("{:<16} {:>14} {:>14}", "all", all[0] / blocks, all[1] / blocks);
-    let accounts = archive.columns.iter().find(|c| c.name == "accounts").map_or(1, |c| c.entries);
-    let each = state.map(|bytes| bytes / accounts);
-    println!("\nbytes an account, of {accounts}: {} and {}", each[0], each[1]);
-    println!("whole folder: {} and {}", archive.directory_bytes, pruned.directory_bytes);
+    println!("{:<16} {:>12}", "all", all / blocks);
+    let accounts = stats.columns.iter().find(|c| c.name == "accounts").map_or(1, |c| c.entries);
+    println!("an account, of {accounts}: {} bytes", state / accounts.max(1));
 }

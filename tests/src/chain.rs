@@ -45,7 +45,7 @@ pub fn replay_sequentially(home: &Path) -> (u64, usize, B256) {
         let state: Arc<dyn StateReader> = store.state_at(height - 1).expect("history is kept");
         let header = stored.block.header();
         let executed = executor
-            .sequential(header, &recovered, &state, &genesis.params)
+            .sequential_after(header, stored.block.commands(), &recovered, &state, &genesis.params)
             .unwrap_or_else(|error| panic!("block {height}: {error}"));
         let receipts = store.receipts(height).expect("readable").expect("stored");
         assert_eq!(executed.receipts, receipts, "receipts of block {height}");

@@ -4,6 +4,7 @@
 //! disk. The tests are in `tests/`.
 
 pub mod chain;
+pub mod clients;
 pub mod process;
 pub mod rpc;
 pub mod sender;

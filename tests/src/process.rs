@@ -97,6 +97,12 @@ impl Process {
         kib.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a size in KiB") * 1024
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -6,33 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use weft_tests::chain::replay_sequentially;
+use weft_tests::clients::{has, install_clients};
 use weft_tests::process::Devnet;
-
-fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-/// Installs the clients once, outside of the clone, under a folder named after their lock file.
-fn install_clients(clients: &std::path::Path) -> PathBuf {
-    let lock = std::fs::read(clients.join("package-lock.json")).expect("the lock file is there");
-    let name = format!("clients-{}", &blake3::hash(&lock).to_hex()[..12]);
-    let target = std::env::current_exe().expect("a test knows its own path");
-    let folder = target.ancestors().nth(3).expect("a target folder").join(name);
-    if !folder.join("installed").exists() {
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
-        for file in ["package.json", "package-lock.json"] {
-            std::fs::copy(clients.join(file), folder.join(file)).expect("the file can be copied");
-        }
-        let status = Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--silent"])
-            .current_dir(&folder)
-            .status()
-            .expect("npm starts");
-        assert!(status.success(), "the clients cannot be installed");
-        std::fs::write(folder.join("installed"), "").expect("the mark can be written");
-    }
-    folder
-}
 
 #[test]
 fn foreign_clients_see_one_chain_and_the_sequential_oracle_agrees_with_every_block() {

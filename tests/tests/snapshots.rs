@@ -46,6 +46,11 @@ fn answer(args: &[&str]) -> Value {
     serde_json::from_str(&output).expect("one line of JSON")
 }
 
+fn copy_folder(from: &str, to: &Path) {
+    let copied = std::process::Command::new("cp").args(["-r", from, &text(to)]).status();
+    assert!(copied.unwrap().success());
+}
+
 impl Net {
     fn new(folder: &Path) -> Self {
         let net = Self {
@@ -91,6 +96,21 @@ impl Net {
         Rpc::new(loopback(self.rpc_port + index))
     }
 
+    /// Both nodes say the same of these blocks and the states after them.
+    fn assert_same(&self, heights: std::ops::RangeInclusive<u64>) {
+        for number in heights {
+            let tag = format!("{number:#x}");
+            for (method, params) in [
+                ("eth_getBlockByNumber", json!([tag, true])),
+                ("eth_getBlockReceipts", json!([tag])),
+                ("eth_getBalance", json!([account(0).address(), tag])),
+            ] {
+                let (ours, theirs) = (self.rpc(0), self.rpc(1));
+                assert_eq!(theirs.call(method, params.clone()), ours.call(method, params));
+            }
+        }
+    }
+
     /// Sends transfers to many new accounts, and waits for the receipts.
     fn send(&mut self, count: u64) {
         for _ in 0..count {
@@ -113,7 +133,9 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
     let mut node = net.start(&net.home());
     net.rpc(0).wait_for_height(2, PATIENCE);
     net.send(12);
-    fails(&weft(&["db", "stats", "--home", &home]), 4, &["in use", "fix"]);
+    fails(&weft(&["db", "check", "--home", &home]), 4, &["in use", "stop the node first"]);
+    let stats = answer(&["db", "stats", "--home", &home]);
+    assert!(stats["height"].as_u64().unwrap() >= 12, "the node says it itself: {stats}");
     let made = answer(&create);
     net.send(5);
     let folder = made["folder"].as_str().unwrap().to_owned();
@@ -121,7 +143,7 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
     let listed = answer(&["snapshot", "list", "--home", &home]);
     assert_eq!(listed[0]["folder"], folder);
     let version = answer(&["db", "version", "--home", &home]);
-    assert_eq!((&version["found"], &version["expected"]), (&json!(2), &json!(2)));
+    assert_eq!((&version["found"], &version["expected"]), (&json!(3), &json!(3)));
 
     let verify = ["snapshot", "verify", &folder, "--home", &home, "--hash", hash];
     assert!(works(&weft(&verify)).contains("by the hash given and the validators' certificate"));
@@ -140,17 +162,7 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
     let reached = net.rpc(0).height().unwrap();
     assert!(reached > height + 8);
     net.rpc(1).wait_for_height(reached, PATIENCE);
-    for number in 0..=reached {
-        let tag = format!("{number:#x}");
-        for (method, params) in [
-            ("eth_getBlockByNumber", json!([tag, true])),
-            ("eth_getBlockReceipts", json!([tag])),
-            ("eth_getBalance", json!([account(0).address(), tag])),
-        ] {
-            let (ours, theirs) = (net.rpc(0), net.rpc(1));
-            assert_eq!(theirs.call(method, params.clone()), ours.call(method, params));
-        }
-    }
+    net.assert_same(0..=reached);
     assert_eq!(second.interrupt().0, Some(0));
     assert_eq!(node.interrupt().0, Some(0));
     for home in [&home, &follower] {
@@ -159,6 +171,113 @@ fn a_snapshot_of_a_running_node_starts_another_one_that_goes_on() {
         assert!(report["height"].as_u64().unwrap() >= reached);
     }
     assert!(replay_sequentially(Path::new(&follower)).1 >= 25);
+}
+
+#[test]
+fn a_state_in_chunks_starts_a_node_that_goes_on_by_lists_and_then_by_its_peers() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(temp.path());
+    let (home, follower) = (text(&net.home()), text(&net.follower()));
+    let mut node = net.start(&net.home());
+    net.rpc(0).wait_for_height(2, PATIENCE);
+    net.send(30);
+    let made = answer(&["snapshot", "export", "--home", &home, "--chunk-leaves", "16"]);
+    let folder = made["folder"].as_str().unwrap().to_owned();
+    let (height, hash) = (made["height"].as_u64().unwrap(), made["hash"].as_str().unwrap());
+    assert!(made["chunks"].as_u64().unwrap() > 3, "{made}");
+    net.send(6);
+    let extended = answer(&["snapshot", "export", "--home", &home, "--extend", &folder]);
+    let last = extended["last"].as_u64().unwrap();
+    assert!(extended["hash"] == hash && last >= height + 6, "{extended}");
+
+    let import = ["snapshot", "import", &folder, "--home", &follower];
+    let other = format!("0x{}", "ab".repeat(32));
+    fails(&weft(&[&import[..], &["--hash", &other]].concat()), 6, &["of another block", hash]);
+    fails(&weft(&[&import[..], &["--height", "1"]].concat()), 6, &["another height"]);
+    // Without a second stream a changed chunk ends it; with one it is taken from there.
+    let copy = temp.path().join("copy");
+    copy_folder(&folder, &copy);
+    let chunk = Path::new(&folder).join("chunks/00002");
+    let mut bytes = std::fs::read(&chunk).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&chunk, bytes).unwrap();
+    fails(&weft(&import), 5, &["a chunk is refused", "chunks/00002", "fix"]);
+    let verify = |folder: &str| weft(&["snapshot", "verify", folder, "--home", &home]);
+    fails(&verify(&folder), 5, &["chunks/00002"]);
+    assert!(works(&verify(&text(&copy))).contains("the stream is whole"));
+    assert!(!Path::new(&follower).join("db").exists(), "nothing was changed");
+    let block = Path::new(&folder).join(format!("blocks/{:012}", height + 2));
+    std::fs::write(&block, b"rubbish").unwrap();
+    let both = ["snapshot", "import", &folder, &text(&copy), "--home", &follower];
+    let imported = answer(&[&both[..], &["--hash", hash]].concat());
+    assert_eq!(imported["height"], last, "{imported}");
+    assert_eq!(imported["blocks"], last - height);
+    let refused = imported["refused"].to_string();
+    assert!(refused.contains("chunks/00002") && refused.contains("blocks/0000"), "{refused}");
+    let report = answer(&["db", "check", "--home", &follower]);
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(report["blocks"], last - height + 2, "genesis, the block of the state, those since");
+
+    // More blocks, by their lists again: a bad one ends it at the block before.
+    net.send(4);
+    let extended = answer(&["snapshot", "export", "--home", &home, "--extend", &text(&copy)]);
+    let last = extended["last"].as_u64().unwrap();
+    let next = copy.join(format!("blocks/{last:012}"));
+    let good = std::fs::read(&next).unwrap();
+    std::fs::write(&next, &good[1..]).unwrap();
+    let again = ["snapshot", "import", &text(&copy), "--home", &follower];
+    fails(&weft(&again), 5, &["a block is refused", &format!("block {} is the last", last - 1)]);
+    std::fs::write(&next, good).unwrap();
+    assert_eq!(answer(&again)["blocks"], 1);
+
+    let mut second = net.start(Path::new(&follower));
+    net.rpc(1).wait_for_height(last, PATIENCE);
+    net.send(5);
+    let reached = net.rpc(0).height().unwrap();
+    net.rpc(1).wait_for_height(reached, PATIENCE);
+    net.assert_same(height..=reached);
+    let early = format!("{:#x}", height - 1);
+    let (code, _) = net.rpc(1).error("eth_getBalance", json!([account(0).address(), early]));
+    assert_eq!(code, 4444, "what was before the state is not there");
+    assert_eq!(second.interrupt().0, Some(0));
+    assert_eq!(node.interrupt().0, Some(0));
+    let report = answer(&["db", "check", "--home", &follower]);
+    assert_eq!(report["findings"], json!([]));
+}
+
+#[test]
+fn a_node_takes_snapshots_by_itself_and_keeps_the_newest() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(temp.path());
+    let home = text(&net.home());
+    let config = net.home().join("config.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let asked = before.replace("snapshot_interval = 0", "snapshot_interval = 3");
+    assert_ne!(before, asked);
+    std::fs::write(&config, asked).unwrap();
+    let mut node = net.start(&net.home());
+    net.rpc(0).wait_for_height(1, PATIENCE);
+    net.send(16);
+    let own = answer(&["snapshot", "create", "--home", &home]);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let automatic = net.home().join("snapshots/automatic");
+    let complete = || -> usize {
+        let entries = std::fs::read_dir(&automatic).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().join("manifest.json").exists()).count()
+    };
+    while complete() != 2 {
+        assert!(std::time::Instant::now() < deadline, "{} snapshots", complete());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(node.interrupt().0, Some(0));
+    let listed = answer(&["snapshot", "list", "--home", &home]);
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 3, "two of its own and the one that was asked for: {listed:?}");
+    assert!(listed.iter().any(|snapshot| snapshot["folder"] == own["folder"]));
+    for snapshot in listed {
+        let folder = snapshot["folder"].as_str().unwrap();
+        works(&weft(&["snapshot", "verify", folder, "--home", &home]));
+    }
 }
 
 #[test]
@@ -176,7 +295,7 @@ fn tools_say_what_is_there_drop_what_is_not_kept_and_name_what_is_damaged() {
     assert!(works(&run(on_home("check"))).contains("the database is consistent"));
     assert!(works(&run(on_home("stats"))).contains("account_history"));
     assert_eq!(works(&run(on_home("path"))).trim(), net.home().join("db").display().to_string());
-    assert!(works(&run(on_home("version"))).contains("schema    2"));
+    assert!(works(&run(on_home("version"))).contains("schema    3"));
     assert!(works(&run(on_home("compact"))).contains("on disk"));
     let prune = ["db", "prune", "--home", &home, "--history", "2", "--records", "1", "--logs", "3"];
     let head = answer(&["db", "stats", "--home", &home])["height"].as_u64().unwrap();

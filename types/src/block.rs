@@ -3,12 +3,15 @@
 //! Body layout (the payload of the proposal parts and of block sync):
 //!
 //! ```text
-//! body = RLP list [ transactions: [ bytes(EIP-2718) ... ], access_list: bytes(RLP of EIP-7928) ]
+//! body = RLP list [ transactions: [ bytes(EIP-2718) ... ], access_list: bytes(RLP of EIP-7928), commands: bytes ]
 //! ```
+//!
+//! `commands` are those of a development chain ([`crate::command`]); a block without any leaves the field out.
 //!
 //! An empty `access_list` string means that the list was not kept; the block can still be verified
 //! by speculative execution.
 
+use crate::command::{Command, CommandError, decode_commands, encode_commands};
 use crate::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX};
 use crate::transaction::{TransactionError, decode_transaction, encode_transaction};
 use crate::{Header, Height, Transaction};
@@ -22,6 +25,8 @@ pub struct Block {
     pub header: Header,
     /// Transactions in block order.
     pub transactions: Vec<Transaction>,
+    /// Commands of a development chain, which come before the transactions.
+    pub commands: Vec<Command>,
 }
 
 /// A block together with its hash, computed once.
@@ -38,6 +43,8 @@ pub struct BlockBody {
     pub transactions: Vec<Transaction>,
     /// RLP of the block access list (EIP-7928); empty when it was not kept.
     pub access_list: Bytes,
+    /// Commands of a development chain.
+    pub commands: Vec<Command>,
 }
 
 /// Bytes are not a block body.
@@ -71,6 +78,9 @@ pub enum BlockError {
         /// The reason.
         error: TransactionError,
     },
+    /// The commands do not decode.
+    #[error("block body: {0}")]
+    Commands(#[from] CommandError),
 }
 
 impl From<alloy_rlp::Error> for BlockError {
@@ -112,6 +122,12 @@ impl SealedBlock {
         &self.block.transactions
     }
 
+    /// Commands of a development chain, in their order.
+    #[must_use]
+    pub fn commands(&self) -> &[Command] {
+        &self.block.commands
+    }
+
     /// The block without its hash.
     #[must_use]
     pub fn into_block(self) -> Block {
@@ -131,10 +147,17 @@ impl BlockBody {
     pub fn encode(&self) -> Vec<u8> {
         let transactions: Vec<Bytes> = self.transactions.iter().map(encode_transaction).collect();
         let mut out = Vec::with_capacity(transactions.iter().map(|t| t.len()).sum::<usize>() + 64);
-        let payload_length = transactions.length() + self.access_list.length();
+        let commands =
+            (!self.commands.is_empty()).then(|| Bytes::from(encode_commands(&self.commands)));
+        let payload_length = transactions.length()
+            + self.access_list.length()
+            + commands.as_ref().map_or(0, Encodable::length);
         alloy_rlp::Header { list: true, payload_length }.encode(&mut out);
         transactions.encode(&mut out);
         self.access_list.encode(&mut out);
+        if let Some(commands) = commands {
+            commands.encode(&mut out);
+        }
         out
     }
 
@@ -164,16 +187,21 @@ impl BlockBody {
             transactions.push(transaction);
         }
         let access_list = Bytes::decode(&mut fields)?;
+        let commands = match fields {
+            [] => Vec::new(),
+            _ => decode_commands(alloy_rlp::Header::decode_bytes(&mut fields, false)?)?,
+        };
         if !fields.is_empty() {
             return Err(BlockError::Malformed { reason: "trailing fields".into() });
         }
-        Ok(Self { transactions, access_list })
+        Ok(Self { transactions, access_list, commands })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Action;
     use alloy_consensus::{SignableTransaction, TxEip1559};
     use alloy_primitives::{Signature, U256};
 
@@ -187,7 +215,12 @@ mod tests {
         let body = BlockBody {
             transactions: (0..3).map(transaction).collect(),
             access_list: Bytes::from_static(&[0xc0]),
+            commands: Vec::new(),
         };
+        let commands = vec![Command { salt: 1, last_height: 2, action: Action::DropTransactions }];
+        let commanded = BlockBody { commands, ..body.clone() };
+        assert!(commanded.encode().len() > body.encode().len());
+        assert_eq!(BlockBody::decode(&commanded.encode()), Ok(commanded));
         assert_eq!(BlockBody::decode(&body.encode()), Ok(body));
         assert_eq!(BlockBody::decode(&BlockBody::default().encode()), Ok(BlockBody::default()));
     }

@@ -39,6 +39,15 @@ pub struct SlotDiff {
     pub after: U256,
 }
 
+impl AccountDiff {
+    /// Hash of the code that the account has after the block and had not before it.
+    #[must_use]
+    pub fn new_code(&self) -> Option<B256> {
+        let before = self.before.map(|before| before.code_hash);
+        self.after.map(|after| after.code_hash).filter(|after| before != Some(*after))
+    }
+}
+
 impl StateDiff {
     /// Whether the block changes nothing.
     #[must_use]

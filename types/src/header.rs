@@ -2,10 +2,12 @@
 //!
 //! What differs from Ethereum: `stateRoot` is the BLAKE3 commitment of `weft-commitment`,
 //! `timestamp` may equal the parent's (blocks come several times a second), `extraData` names the
-//! software and the round, and `prevRandao` is a hash of the parent (see [`prev_randao`]).
+//! software and the round, `parentBeaconBlockRoot` is zero or names the commands of a development
+//! chain, and `prevRandao` is a hash of the parent (see [`prev_randao`]).
 
+use crate::command::{Command, commands_root};
 use crate::limits::CLOCK_DRIFT_SECONDS_MAX;
-use crate::{ChainParams, Round};
+use crate::{ChainParams, Round, Settings};
 use alloy_consensus::constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_WITHDRAWALS};
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
@@ -108,6 +110,31 @@ pub fn next_header(
     }
 }
 
+/// [`next_header`] on a chain that takes commands: the parent's settings decide what they have set, and the commands of
+/// the block itself are named by `parentBeaconBlockRoot`.
+#[must_use]
+pub fn next_header_under(
+    parent: &Header,
+    parent_hash: B256,
+    params: &ChainParams,
+    (settings, commands): (&Settings, &[Command]),
+    (round, beneficiary): (Round, Address),
+    now_seconds: u64,
+) -> Header {
+    let height = parent.number + 1;
+    let clock = settings.clock(now_seconds);
+    let plain = next_header(parent, parent_hash, params, round, beneficiary, clock);
+    let base_fee = settings.base_fee_at(height).or(plain.base_fee_per_gas);
+    Header {
+        beneficiary: settings.coinbase.unwrap_or(beneficiary),
+        gas_limit: settings.gas_limit.unwrap_or(plain.gas_limit),
+        timestamp: settings.fixed_timestamp(parent, commands).unwrap_or(plain.timestamp),
+        base_fee_per_gas: base_fee,
+        parent_beacon_block_root: Some(commands_root(commands)),
+        ..plain
+    }
+}
+
 /// Checks every field that can be judged without executing the block.
 ///
 /// `now_seconds` is the validator's clock, or `None` for a block that is already decided.
@@ -121,13 +148,33 @@ pub fn validate_header(
     params: &ChainParams,
     now_seconds: Option<u64>,
 ) -> Result<(), HeaderError> {
+    let nothing = (&Settings::default(), [].as_slice());
+    validate_header_under(parent, parent_hash, header, params, nothing, now_seconds)
+}
+
+/// [`validate_header`] on a chain that takes commands; see [`next_header_under`].
+///
+/// # Errors
+/// [`HeaderError`] naming the field; the proposer is to blame.
+pub fn validate_header_under(
+    parent: &Header,
+    parent_hash: B256,
+    header: &Header,
+    params: &ChainParams,
+    (settings, commands): (&Settings, &[Command]),
+    now_seconds: Option<u64>,
+) -> Result<(), HeaderError> {
+    let fixed = settings.fixed_timestamp(parent, commands);
+    if let Some(fixed) = fixed {
+        equal("timestamp", &fixed, &header.timestamp)?;
+    }
     if header.timestamp < parent.timestamp {
         return Err(HeaderError::TimestampBeforeParent {
             parent: parent.timestamp,
             found: header.timestamp,
         });
     }
-    if let Some(now) = now_seconds
+    if let Some(now) = now_seconds.filter(|_| fixed.is_none()).map(|now| settings.clock(now))
         && header.timestamp > now.saturating_add(CLOCK_DRIFT_SECONDS_MAX)
     {
         return Err(HeaderError::TimestampAhead { now, found: header.timestamp });
@@ -137,8 +184,9 @@ pub fn validate_header(
         expected: format!("{}<round>", String::from_utf8_lossy(EXTRA_PREFIX)),
         found: header.extra_data.to_string(),
     })?;
-    let expected =
-        next_header(parent, parent_hash, params, round, header.beneficiary, header.timestamp);
+    let (by, under) = ((round, header.beneficiary), (settings, commands));
+    let expected = next_header_under(parent, parent_hash, params, under, by, header.timestamp);
+    equal("miner", &expected.beneficiary, &header.beneficiary)?;
     equal("parentHash", &expected.parent_hash, &header.parent_hash)?;
     equal("sha3Uncles", &expected.ommers_hash, &header.ommers_hash)?;
     equal("difficulty", &expected.difficulty, &header.difficulty)?;

@@ -19,6 +19,11 @@ pub struct ChainParams {
     pub empty_block_interval_ms: u64,
     /// Timeouts of the consensus rounds.
     pub timeouts: Timeouts,
+    /// Whether blocks may hold commands ([`crate::command`]), which set balances, code and time at will: for development
+    /// only. Part of the genesis hash where it is set; a chain without it has the hash that it had before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[borsh(skip)]
+    pub devnet_cheats: bool,
 }
 
 /// Round timeouts in milliseconds: `base + delta * round` (Tendermint's timeout functions).
@@ -77,6 +82,7 @@ impl ChainParams {
             block_interval_ms: 50,
             empty_block_interval_ms: 1000,
             timeouts: Timeouts::devnet(),
+            devnet_cheats: false,
         }
     }
 }

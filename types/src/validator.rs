@@ -137,6 +137,12 @@ impl ValidatorSet {
         Ok(Self { validators, addresses, total_power })
     }
 
+    /// The empty set: of a chain that is only read here, and that nobody of ours decides.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { validators: Vec::new(), addresses: Vec::new(), total_power: 0 }
+    }
+
     /// The validators in order.
     #[must_use]
     pub fn as_slice(&self) -> &[Validator] {

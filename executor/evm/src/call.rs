@@ -7,22 +7,24 @@ use crate::base::{Base, CodeCache};
 use crate::environment::Environment;
 use crate::error::{CallError, Failure};
 use crate::ledger::Ledger;
+use crate::points;
 use crate::rules::Rules;
-use crate::tracker::{Tracker, Unanswered};
+use crate::tracker::Tracker;
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
-use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
+use handler::CallHandler;
 use revm::MainContext;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction};
-use revm::context::{Cfg, ContextTr, TxEnv};
-use revm::context_interface::JournalTr;
+use revm::context::{ContextTr, TxEnv};
 use revm::context_interface::either::Either;
-use revm::context_interface::journaled_state::account::JournaledAccountTr;
-use revm::handler::pre_execution::calculate_caller_fee;
-use revm::handler::{EvmTr, Handler, MainBuilder, MainnetContext, MainnetEvm};
-use revm::interpreter::InitialAndFloorGas;
+use revm::handler::{Handler, MainBuilder};
 use weft_stm::Stop;
-use weft_types::{ChainParams, Header, StateReader};
+use weft_types::{Header, StateReader};
+
+mod handler;
+
+pub use handler::{check_call, prepare_caller};
 
 /// Gas of a transaction without data, and of the plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
@@ -52,6 +54,79 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702 authorizations.
     pub authorization_list: Vec<SignedAuthorization>,
+    /// EIP-4844 versioned hashes; only under rules with blobs.
+    pub blob_hashes: Vec<B256>,
+    /// EIP-4844 `maxFeePerBlobGas`, in wei.
+    pub max_fee_per_blob_gas: Option<u128>,
+}
+
+impl CallRequest {
+    /// The request as a transaction of the block with this header, and the environment to run it in: what it does not name
+    /// costs nothing, nonce and gas cap of transactions are not judged. Its gas limit is left at zero.
+    ///
+    /// # Errors
+    /// [`CallError::Invalid`] when the request contradicts itself; [`CallError::State`].
+    pub fn environment(
+        &self,
+        header: &Header,
+        state: &dyn StateReader,
+        rules: &Rules,
+    ) -> Result<(Environment, TxEnv), CallError> {
+        let mut environment = Environment::new(header, rules);
+        environment.cfg.tx_gas_limit_cap = Some(u64::MAX);
+        environment.cfg.disable_nonce_check = true;
+        let dynamic = self.max_fee_per_gas.is_some() || self.max_priority_fee_per_gas.is_some();
+        if dynamic && self.gas_price.is_some() {
+            let reason = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified";
+            return Err(invalid(reason));
+        }
+        let tip = self.max_priority_fee_per_gas.unwrap_or_default();
+        let fee = self.max_fee_per_gas.or(self.gas_price).unwrap_or(tip);
+        if dynamic && tip > fee {
+            return Err(invalid(format!(
+                "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee}"
+            )));
+        }
+        if fee == 0 {
+            environment.block.basefee = 0;
+        } else if fee < u128::from(environment.block.basefee) {
+            let base_fee = environment.block.basefee;
+            return Err(invalid(format!(
+                "max fee per gas less than block base fee: maxFeePerGas: {fee}, baseFee: {base_fee}"
+            )));
+        }
+        let tx_type = match () {
+            () if !self.blob_hashes.is_empty() => 3,
+            () if !self.authorization_list.is_empty() => 4,
+            () if dynamic => 2,
+            () if !self.access_list.is_empty() => 1,
+            () => 0,
+        };
+        if tx_type == 4 && self.to.is_none() {
+            return Err(invalid("EIP-7702 transaction cannot be used to create contract"));
+        }
+        let nonce = match self.nonce {
+            Some(nonce) => nonce,
+            None => state.account(&self.from)?.unwrap_or_default().nonce,
+        };
+        let transaction = TxEnv {
+            tx_type,
+            caller: self.from,
+            gas_limit: 0,
+            gas_price: fee,
+            kind: self.to.map_or(TxKind::Create, TxKind::Call),
+            value: self.value,
+            data: self.input.clone(),
+            nonce,
+            chain_id: Some(rules.chain_id),
+            access_list: self.access_list.clone(),
+            gas_priority_fee: dynamic.then_some(tip),
+            blob_hashes: self.blob_hashes.clone(),
+            max_fee_per_blob_gas: self.max_fee_per_blob_gas.unwrap_or_default(),
+            authorization_list: self.authorization_list.iter().cloned().map(Either::Left).collect(),
+        };
+        Ok((environment, transaction))
+    }
 }
 
 /// What a simulated call gave.
@@ -94,11 +169,11 @@ pub fn call(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<CallOutcome, CallError> {
     let gas = request.gas.unwrap_or(gas_cap).min(gas_cap);
-    Simulation::new(request, header, state, params)?.run(gas)
+    Simulation::new(request, header, state, rules)?.run(gas)
 }
 
 /// The least gas limit with which the call succeeds (within 1.5 %, as in geth).
@@ -110,10 +185,10 @@ pub fn estimate_gas(
     request: &CallRequest,
     header: &Header,
     state: &dyn StateReader,
-    params: &ChainParams,
+    rules: &Rules,
     gas_cap: u64,
 ) -> Result<u64, CallError> {
-    let simulation = Simulation::new(request, header, state, params)?;
+    let simulation = Simulation::new(request, header, state, rules)?;
     let mut high = request.gas.filter(|gas| *gas >= TRANSFER_GAS).unwrap_or(header.gas_limit);
     high = high.min(gas_cap).min(weft_types::limits::TRANSACTION_GAS_MAX);
     if let Some(affordable) = simulation.affordable_gas()? {
@@ -182,66 +257,10 @@ impl<'r> Simulation<'r> {
         request: &'r CallRequest,
         header: &'r Header,
         state: &'r dyn StateReader,
-        params: &ChainParams,
+        rules: &Rules,
     ) -> Result<Self, CallError> {
-        let mut environment = Environment::new(header, &Rules::weft(params));
-        environment.cfg.tx_gas_limit_cap = Some(u64::MAX);
-        environment.cfg.disable_nonce_check = true;
-        let dynamic =
-            request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
-        if dynamic && request.gas_price.is_some() {
-            let reason = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified";
-            return Err(invalid(reason));
-        }
-        let tip = request.max_priority_fee_per_gas.unwrap_or_default();
-        let fee = request.max_fee_per_gas.or(request.gas_price).unwrap_or(tip);
-        if dynamic && tip > fee {
-            return Err(invalid(format!(
-                "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee}"
-            )));
-        }
-        if fee == 0 {
-            environment.block.basefee = 0;
-        } else if fee < u128::from(environment.block.basefee) {
-            let base_fee = environment.block.basefee;
-            return Err(invalid(format!(
-                "max fee per gas less than block base fee: maxFeePerGas: {fee}, baseFee: {base_fee}"
-            )));
-        }
-        let tx_type = match () {
-            () if !request.authorization_list.is_empty() => 4,
-            () if dynamic => 2,
-            () if !request.access_list.is_empty() => 1,
-            () => 0,
-        };
-        if tx_type == 4 && request.to.is_none() {
-            return Err(invalid("EIP-7702 transaction cannot be used to create contract"));
-        }
-        let nonce = match request.nonce {
-            Some(nonce) => nonce,
-            None => state.account(&request.from)?.unwrap_or_default().nonce,
-        };
-        let transaction = TxEnv {
-            tx_type,
-            caller: request.from,
-            gas_limit: 0,
-            gas_price: fee,
-            kind: request.to.map_or(TxKind::Create, TxKind::Call),
-            value: request.value,
-            data: request.input.clone(),
-            nonce,
-            chain_id: Some(params.chain_id),
-            access_list: request.access_list.clone(),
-            gas_priority_fee: dynamic.then_some(tip),
-            blob_hashes: Vec::new(),
-            max_fee_per_blob_gas: 0,
-            authorization_list: request
-                .authorization_list
-                .iter()
-                .cloned()
-                .map(Either::Left)
-                .collect(),
-        };
+        points::install();
+        let (environment, transaction) = request.environment(header, state, rules)?;
         Ok(Self { request, state, header, environment, transaction })
     }
 
@@ -303,8 +322,9 @@ fn invalid(reason: impl Into<String>) -> CallError {
     CallError::Invalid { reason: reason.into() }
 }
 
-/// What wallets expect to read.
-fn explain(reason: &InvalidTransaction) -> String {
+/// Why a transaction is invalid, in the words that wallets expect to read.
+#[must_use]
+pub fn explain(reason: &InvalidTransaction) -> String {
     match reason {
         InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
             format!("insufficient funds for gas * price + value: have {balance} want {fee}")
@@ -320,6 +340,32 @@ fn explain(reason: &InvalidTransaction) -> String {
     }
 }
 
+/// Why an execution halted, in the words of geth, which tools look for.
+#[must_use]
+pub fn explain_halt(reason: &HaltReason) -> String {
+    let text = match reason {
+        HaltReason::OutOfGas(_) => "out of gas",
+        HaltReason::OpcodeNotFound | HaltReason::NotActivated => "invalid opcode",
+        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID",
+        HaltReason::InvalidJump => "invalid jump destination",
+        HaltReason::StackUnderflow => "stack underflow",
+        HaltReason::StackOverflow => "stack limit reached 1024",
+        HaltReason::OutOfOffset => "return data out of bounds",
+        HaltReason::CreateCollision => "contract address collision",
+        HaltReason::NonceOverflow => "nonce uint64 overflow",
+        HaltReason::CreateContractSizeLimit => "max code size exceeded",
+        HaltReason::CreateContractStartingWithEF => "invalid code: must not begin with 0xef",
+        HaltReason::CreateInitCodeSizeLimit => "max initcode size exceeded",
+        HaltReason::StateChangeDuringStaticCall | HaltReason::CallNotAllowedInsideStatic => {
+            "write protection"
+        }
+        HaltReason::OutOfFunds => "insufficient balance for transfer",
+        HaltReason::CallTooDeep => "max call depth exceeded",
+        other => return other.to_string(),
+    };
+    text.to_owned()
+}
+
 fn outcome_of(result: ExecutionResult) -> CallOutcome {
     let gas_used = result.tx_gas_used();
     match result {
@@ -331,55 +377,12 @@ fn outcome_of(result: ExecutionResult) -> CallOutcome {
         }
         ExecutionResult::Halt { reason, .. } => CallOutcome {
             status: CallStatus::Halted {
-                reason: reason.to_string(),
+                reason: explain_halt(&reason),
                 out_of_gas: matches!(reason, HaltReason::OutOfGas(_)),
             },
             output: Bytes::new(),
             gas_used,
             logs: Vec::new(),
         },
-    }
-}
-
-type CallMachine<D> = MainnetEvm<MainnetContext<D>>;
-
-/// Ethereum's handler without the checks of the sender and of the block's gas limit.
-struct CallHandler<D>(std::marker::PhantomData<D>);
-
-impl<D> Default for CallHandler<D> {
-    fn default() -> Self {
-        Self(std::marker::PhantomData)
-    }
-}
-
-impl<D: revm::Database<Error = Unanswered>> Handler for CallHandler<D> {
-    type Evm = CallMachine<D>;
-    type Error = EVMError<Unanswered>;
-    type HaltReason = HaltReason;
-
-    fn validate_env(&self, machine: &mut Self::Evm) -> Result<(), Self::Error> {
-        let ctx = machine.ctx();
-        let limit = ctx.cfg().max_initcode_size();
-        if ctx.tx.kind.is_create() && ctx.tx.data.len() > limit {
-            return Err(InvalidTransaction::CreateInitCodeSizeLimit.into());
-        }
-        Ok(())
-    }
-
-    fn validate_against_state_and_deduct_caller(
-        &self,
-        machine: &mut Self::Evm,
-        _: &mut InitialAndFloorGas,
-    ) -> Result<(), Self::Error> {
-        let (block, tx, cfg, journal, _, _) = machine.ctx().all_mut();
-        let mut caller = journal.load_account_mut(tx.caller)?.data;
-        let balance = calculate_caller_fee(*caller.balance(), tx, block, cfg)?;
-        caller.set_balance(balance);
-        // The address of a creation follows from the nonce that the request names.
-        caller.set_nonce(tx.nonce);
-        if tx.kind.is_call() {
-            caller.bump_nonce();
-        }
-        Ok(())
     }
 }

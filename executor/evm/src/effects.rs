@@ -2,9 +2,8 @@
 
 use crate::error::Failure;
 use crate::place::{BALANCE, CODE, Fields, LIFE, Life, NONCE, Place, SLOT};
-use crate::tracker::{Changed, Fact, Source, Tracked, TrackedSlot, Tracker};
+use crate::tracker::{Accounts, Changed, Fact, Source, Tracked, TrackedSlot, Tracker};
 use crate::value::{Change, Delta, Observation, Value};
-use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
 use revm::bytecode::Bytecode;
 use revm::context::result::ExecutionResult;
@@ -125,8 +124,7 @@ pub(crate) fn collect<S: Source>(
         creates: *tried || creates,
     };
     for (address, account) in state {
-        let tracked = accounts.get(address).expect("the machine loads accounts from the tracker");
-        collector.account(*address, account, tracked);
+        collector.account(*address, account, loaded(accounts, address));
     }
     collector.slots(slots, accounts, state);
     if let Some((_, block)) = around.transaction
@@ -146,6 +144,11 @@ pub(crate) fn collect<S: Source>(
     }
     effects.logs = result.into_logs();
     Ok(effects)
+}
+
+/// The notes about an account of the journal.
+fn loaded<'a>(accounts: &'a Accounts, address: &Address) -> &'a Tracked {
+    accounts.get(address).expect("the machine loads accounts from the tracker")
 }
 
 /// Existence of what is empty, and the epoch of the storage, after an execution at access index `at`.
@@ -192,7 +195,7 @@ pub(crate) fn depend_on_all<S: Source>(tracker: &mut Tracker<'_, S>) -> Option<B
 }
 
 /// Notes what validating a transaction looks at beyond what instructions do: the sender's means, and its authorities.
-fn note_validation(accounts: &mut AddressMap<Tracked>, transaction: &TxEnv) {
+fn note_validation(accounts: &mut Accounts, transaction: &TxEnv) {
     let upfront = transaction.max_balance_spending().unwrap_or(U256::MAX);
     if let Some(sender) = accounts.get_mut(&transaction.caller) {
         sender.least = sender.least.max(upfront);
@@ -342,7 +345,7 @@ impl<S: Source> Collector<'_, S> {
     }
 
     /// The slots that were read and those that changed. A slot of an account that the transaction created is never read.
-    fn slots(&mut self, reads: &[TrackedSlot], accounts: &AddressMap<Tracked>, state: &EvmState) {
+    fn slots(&mut self, reads: &[TrackedSlot], accounts: &Accounts, state: &EvmState) {
         if self.around.wanted.cells {
             self.effects.cells.extend(reads.iter().filter_map(|read| read.cell));
         }
@@ -354,7 +357,7 @@ impl<S: Source> Collector<'_, S> {
             let Some(account) = state.get(&read.address) else { continue };
             let Some(slot) = account.storage.get(&read.slot) else { continue };
             if !account.is_selfdestructed() && slot.present_value != slot.original_value {
-                self.slot(place, read.cell, slot.present_value, &accounts[&read.address]);
+                self.slot(place, read.cell, slot.present_value, loaded(accounts, &read.address));
             }
         }
         // Slots of an account that the transaction created, even in a frame that was reverted, are not read from anywhere.
@@ -364,7 +367,7 @@ impl<S: Source> Collector<'_, S> {
         }
         for (address, account) in state {
             if !account.storage.is_empty() {
-                self.created_slots(*address, account, reads, &accounts[address]);
+                self.created_slots(*address, account, reads, loaded(accounts, address));
             }
         }
     }

@@ -17,16 +17,21 @@ use weft_types::{Header, RecoveredTransaction};
 /// Base gas of a transaction; less of it means the decomposed costs of EIP-2780.
 const TX_GAS: u64 = 21_000;
 
-/// Chain rules and block environment of one block.
+/// Chain rules and block environment of one block, in the machine's terms.
 #[derive(Clone, Debug)]
-pub(crate) struct Environment {
-    pub(crate) cfg: CfgEnv,
-    pub(crate) block: BlockEnv,
+pub struct Environment {
+    /// The rules of the chain.
+    pub cfg: CfgEnv,
+    /// What a transaction can ask about its block.
+    pub block: BlockEnv,
+    /// See [`Rules::senders_with_code`].
+    pub(crate) senders_with_code: bool,
 }
 
 impl Environment {
     /// The environment that a header gives its transactions.
-    pub(crate) fn new(header: &Header, rules: &Rules) -> Self {
+    #[must_use]
+    pub fn new(header: &Header, rules: &Rules) -> Self {
         let mut cfg = CfgEnv::new_with_spec(rules.spec);
         cfg.chain_id = rules.chain_id;
         cfg.max_blobs_per_tx = rules.blobs_per_transaction_max;
@@ -52,7 +57,13 @@ impl Environment {
             )),
             slot_num: 0,
         };
-        Self { cfg, block }
+        Self { cfg, block, senders_with_code: rules.senders_with_code }
+    }
+
+    /// A signed transaction in the machine's terms.
+    #[must_use]
+    pub fn transaction(transaction: &RecoveredTransaction) -> TxEnv {
+        transaction_environment(transaction, None)
     }
 }
 

@@ -5,7 +5,8 @@ use crate::effects::Wanted;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::ledger::Ledger;
-use crate::listed::{Listed, Shelf};
+use crate::listed::Shelf;
+use crate::points;
 use crate::rules::Rules;
 use crate::settle::{Admission, Policy, Settler};
 use crate::system::Phase;
@@ -17,7 +18,7 @@ use weft_stm::virtual_time::Costs;
 use weft_stm::{Options, Pool};
 use weft_types::block::transactions_root;
 use weft_types::header::{equal, equal_option};
-use weft_types::{ChainParams, Header, RecoveredTransaction, StateDiff, StateReader};
+use weft_types::{ChainParams, Command, Header, RecoveredTransaction, StateDiff, StateReader};
 
 mod in_order;
 mod results;
@@ -60,6 +61,8 @@ pub struct BlockInput<'a> {
     pub ommers: &'a [Header],
     /// Withdrawals (EIP-4895).
     pub withdrawals: &'a [Withdrawal],
+    /// Commands of a development chain, which come before the transactions.
+    pub commands: &'a [Command],
     /// The rules that it is under.
     pub rules: &'a Rules,
 }
@@ -132,6 +135,7 @@ impl Executor {
     /// the caller's thread alone: slower, with the same results.
     #[must_use]
     pub fn new(workers: usize) -> Self {
+        points::install();
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if workers == 0 { cores() } else { workers };
         let pool = Pool::new(workers)
@@ -174,9 +178,9 @@ impl Executor {
         let mut before = Phase::new(&environment, block, Ledger::new(&base));
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
-        let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING);
+        let vm = BlockVm::new(&base, &environment, block.transactions, Wanted::NOTHING, None);
         let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
-        let mut settler = Settler::new(admission, false);
+        let mut settler = Settler::new(admission, None, false);
         let options = Options { workers, incarnations: false, ..self.options };
         let result = weft_stm::virtual_time::makespan(&vm, &mut settler, &options, costs);
         if let Some(failure) = settler.admission.failure.take() {
@@ -209,8 +213,23 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.build_after(header, &[], candidates, state, params)
+    }
+
+    /// [`build`](Self::build) with commands before the candidates.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        candidates: &[Arc<RecoveredTransaction>],
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, candidates, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, candidates, &rules) };
         self.execute(&block, state, Mode::Build, Products::ALL)
     }
 
@@ -228,40 +247,56 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.verify_after(header, &[], (transactions, access_list), state, params)
+    }
+
+    /// [`verify`](Self::verify) for a block with commands before its transactions. That the header names them is not
+    /// compared here.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        (transactions, access_list): (&[Arc<RecoveredTransaction>], Option<&[u8]>),
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         if let Some(list) = access_list {
-            let found = Some(keccak256(list));
-            if found != header.block_access_list_hash {
-                let expected = header.block_access_list_hash;
-                let reason =
-                    format!("access list hashes to {found:?}, the header says {expected:?}");
-                return Err(ExecutionError::Invalid { index: None, reason });
-            }
+            expect_hash(header, list)?;
         }
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, transactions, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         let mode = access_list.map_or(Mode::Verify, Mode::WithList);
         let executed = self.execute(&block, state, mode, Products::ALL)?;
         compare(header, &executed)?;
         Ok(executed)
     }
 
-    /// The net change that a block makes if its access list is right: known before anything is executed, so that a state
-    /// root can be computed at the same time. Worth nothing until [`verify`](Self::verify) has accepted the list.
+    /// As [`verify`](Self::verify). As soon as the access list is decoded, `beside` is given the net change that the block
+    /// makes if the list is right, while the block is executed: so that a state root can be computed meanwhile. `true` says
+    /// that it was given the net change that execution then gave; else what it was given is worth nothing.
     ///
     /// # Errors
-    /// A verdict when the list is malformed; operational failures.
-    pub fn foresee(
+    /// As [`verify`](Self::verify).
+    pub fn verify_beside(
         &self,
         header: &Header,
-        transactions: usize,
-        access_list: &[u8],
+        commands: &[Command],
+        (transactions, access_list): (&[Arc<RecoveredTransaction>], &[u8]),
         state: &Arc<dyn StateReader>,
-    ) -> Result<StateDiff, ExecutionError> {
-        let base = Base::new(&**state, header, &self.codes);
-        let listed = Listed::new(access_list, transactions, &base, &self.shelf).map_err(flawed)?;
-        listed.decode();
-        listed.check()?;
-        Ok(listed.net_change()?)
+        params: &ChainParams,
+        beside: &(dyn Fn(&StateDiff) + Sync),
+    ) -> Result<(Executed, bool), ExecutionError> {
+        expect_hash(header, access_list)?;
+        let rules = Rules::weft(params);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
+        let (list, products) = (access_list, Products::ALL);
+        let (executed, foreseen) =
+            self.execute_with_list(&block, &**state, list, products, Some(beside))?;
+        compare(header, &executed)?;
+        Ok((executed, foreseen))
     }
 
     /// Executes transactions one after the other under the rules of [`verify`](Self::verify), without comparing anything
@@ -276,8 +311,23 @@ impl Executor {
         state: &Arc<dyn StateReader>,
         params: &ChainParams,
     ) -> Result<Executed, ExecutionError> {
+        self.sequential_after(header, &[], transactions, state, params)
+    }
+
+    /// [`sequential`](Self::sequential) with commands before the transactions.
+    ///
+    /// # Errors
+    /// As [`sequential`](Self::sequential).
+    pub fn sequential_after(
+        &self,
+        header: &Header,
+        commands: &[Command],
+        transactions: &[Arc<RecoveredTransaction>],
+        state: &Arc<dyn StateReader>,
+        params: &ChainParams,
+    ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
-        let block = BlockInput::of_chain(header, transactions, &rules);
+        let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         self.execute(&block, state, Mode::Oracle, Products::ALL)
     }
 
@@ -294,7 +344,9 @@ impl Executor {
     ) -> Result<Executed, ExecutionError> {
         match mode {
             Mode::Oracle => self.execute_in_order(block, &**state, products),
-            Mode::WithList(list) => self.execute_with_list(block, &**state, list, products),
+            Mode::WithList(list) => {
+                self.execute_with_list(block, &**state, list, products, None).map(|(of, _)| of)
+            }
             Mode::Build => self.execute_speculatively(block, &**state, Policy::Skip, products),
             Mode::Verify => self.execute_speculatively(block, &**state, Policy::Reject, products),
         }
@@ -308,12 +360,22 @@ impl<'a> BlockInput<'a> {
         transactions: &'a [Arc<RecoveredTransaction>],
         rules: &'a Rules,
     ) -> Self {
-        Self { header, transactions, ommers: &[], withdrawals: &[], rules }
+        Self { header, transactions, ommers: &[], withdrawals: &[], commands: &[], rules }
     }
 
     fn pick(&self, included: &[u32]) -> Vec<Arc<RecoveredTransaction>> {
         included.iter().map(|index| Arc::clone(&self.transactions[*index as usize])).collect()
     }
+}
+
+/// Compares a list with the header.
+fn expect_hash(header: &Header, list: &[u8]) -> Result<(), ExecutionError> {
+    let (found, expected) = (Some(keccak256(list)), header.block_access_list_hash);
+    if found == expected {
+        return Ok(());
+    }
+    let reason = format!("access list hashes to {found:?}, the header says {expected:?}");
+    Err(ExecutionError::Invalid { index: None, reason })
 }
 
 /// Compares what execution gave with the header.

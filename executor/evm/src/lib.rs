@@ -33,7 +33,7 @@
 //! [`weft_types::StateReader`] will do. [`MemoryState`] is one that is ready to use:
 //!
 //! ```
-//! use weft_evm::{CallRequest, MemoryState, call};
+//! use weft_evm::{CallRequest, MemoryState, Rules, call};
 //! use weft_types::{Address, Bytes, ChainParams, Header, U256};
 //!
 //! let contract = Address::repeat_byte(1);
@@ -43,7 +43,8 @@
 //!
 //! let request = CallRequest { to: Some(contract), ..CallRequest::default() };
 //! let header = Header { number: 7, ..Header::default() };
-//! let outcome = call(&request, &header, &state, &ChainParams::devnet(), 1_000_000)?;
+//! let rules = Rules::weft(&ChainParams::devnet());
+//! let outcome = call(&request, &header, &state, &rules, 1_000_000)?;
 //! assert_eq!(U256::from_be_slice(&outcome.output), U256::from(7));
 //! # Ok::<(), weft_evm::CallError>(())
 //! ```
@@ -51,10 +52,12 @@
 mod access_list;
 mod base;
 mod call;
+mod commands;
 mod effects;
 mod environment;
 mod error;
 mod executor;
+mod forks;
 mod instructions;
 mod ledger;
 mod listed;
@@ -62,8 +65,10 @@ mod machine;
 mod memory;
 mod oracle;
 mod place;
+mod points;
 mod products;
 mod profile;
+mod receipts;
 mod rules;
 mod settle;
 mod system;
@@ -74,9 +79,15 @@ mod value;
 mod verification;
 mod vm;
 
-pub use call::{CallOutcome, CallRequest, CallStatus, call, estimate_gas};
+pub use call::{
+    CallOutcome, CallRequest, CallStatus, call, check_call, estimate_gas, explain, explain_halt,
+    prepare_caller,
+};
+pub use commands::{is_code, is_protected};
+pub use environment::Environment;
 pub use error::{CallError, ExecutionError};
 pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};
+pub use forks::{Activation, Fork, Forks};
 pub use memory::MemoryState;
 pub use revm::context_interface::cfg::{GasId, GasParams};
 pub use revm::primitives::hardfork::SpecId;

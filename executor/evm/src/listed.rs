@@ -92,6 +92,17 @@ pub(crate) struct Standing {
     below: [u32; 3],
 }
 
+impl Standing {
+    /// The same since EIP-161, where what has become empty is gone. Only a command of a development chain leaves an account
+    /// so between transactions.
+    pub(crate) fn cleared(mut self, account: &ListedAccount<'_>) -> Self {
+        if self.fields.is_empty() && !account.parent().is_empty() {
+            self.fields.life.exists = false;
+        }
+        self
+    }
+}
+
 impl Span {
     const LARGE: u32 = u32::MAX;
 
@@ -156,11 +167,10 @@ impl<'l> Listed<'l> {
         }
     }
 
-    /// Whether the list is well-formed and its base could be read, as far as it is decoded; the whole of it after
-    /// [`decode`](Self::decode) has returned everywhere.
+    /// Whether the list is well-formed and its base could be read. Waits for pieces that others have in the works.
     pub(crate) fn check(&self) -> Result<(), ExecutionError> {
-        for piece in self.pieces.iter().filter_map(OnceLock::get) {
-            match &piece.trouble {
+        for number in 0..self.pieces.len() {
+            match &self.piece(number).trouble {
                 None => {}
                 Some(Trouble::Flawed(flaw)) => return Err(flawed(flaw.clone())),
                 Some(Trouble::Failed(failure)) => return Err(failure.clone().into()),
@@ -296,31 +306,14 @@ impl<'l> Listed<'l> {
     /// The listed value of a field from exactly this access index on.
     pub(crate) fn at(&self, place: &Place, field: Field, index: u32) -> Option<Value> {
         match place {
-            Place::Account(address) => self.account(address)?.at(field, index),
+            Place::Account(address) => {
+                let account = self.account(address)?;
+                account.at(field, index, &account.before(index))
+            }
             Place::Slot(address, slot) => {
                 let value = self.slot(&self.account(address)?, slot)?.at(index)?;
                 Some(Value::Slot { value, epoch: 0 })
             }
-        }
-    }
-
-    /// The access index of the last write below `index` to a field, if one is listed.
-    pub(crate) fn writer_below(&self, place: &Place, field: Field, index: u32) -> Option<u32> {
-        fn last<T>(writes: &[(u32, T)], index: u32) -> Option<u32> {
-            Some(writes[count_below(writes, index).checked_sub(1)?].0)
-        }
-        let (Place::Account(address) | Place::Slot(address, _)) = place;
-        let account = self.account(address)?;
-        let (piece, cell) = (account.piece, account.cell);
-        match (place, field) {
-            (Place::Slot(_, slot), _) => {
-                let slot = self.slot(&account, slot)?;
-                last(slot.cell.writes.of(&slot.piece.words), index)
-            }
-            (_, BALANCE) => last(cell.balances.of(&piece.words), index),
-            (_, NONCE) => last(cell.nonces.of(&piece.nonces), index),
-            (_, CODE) => last(cell.codes.of(&piece.codes), index),
-            _ => None,
         }
     }
 
@@ -447,13 +440,23 @@ impl<'l> ListedAccount<'l> {
         exactly(self.cell.codes.of(&self.piece.codes), before.below[2] as usize, index)
     }
 
-    /// The listed value of a field from exactly this access index on.
-    fn at(&self, field: Field, index: u32) -> Option<Value> {
-        let before = self.before(index);
+    /// The listed value of a field from exactly this access index on, where the account stands so before it.
+    pub(crate) fn at(&self, field: Field, index: u32, before: &Standing) -> Option<Value> {
         match field {
-            BALANCE => self.balance_at(index, &before).map(Value::Balance),
-            NONCE => self.nonce_at(index, &before).map(Value::Nonce),
-            CODE => self.code_at(index, &before).map(Value::Code),
+            BALANCE => self.balance_at(index, before).map(Value::Balance),
+            NONCE => self.nonce_at(index, before).map(Value::Nonce),
+            CODE => self.code_at(index, before).map(Value::Code),
+            _ => None,
+        }
+    }
+
+    /// The access index of the last write below `index` to a field, if one is listed.
+    pub(crate) fn writer_below(&self, field: Field, index: u32) -> Option<u32> {
+        let (piece, cell) = (self.piece, self.cell);
+        match field {
+            BALANCE => last_below(cell.balances.of(&piece.words), index),
+            NONCE => last_below(cell.nonces.of(&piece.nonces), index),
+            CODE => last_below(cell.codes.of(&piece.codes), index),
             _ => None,
         }
     }
@@ -470,6 +473,11 @@ impl ListedSlot<'_> {
         let writes = self.cell.writes.of(&self.piece.words);
         let last = count_below(writes, index).checked_sub(1);
         last.map_or(self.cell.before, |last| writes[last].1)
+    }
+
+    /// The access index of the last write below `index`, if one is listed.
+    pub(crate) fn writer_below(&self, index: u32) -> Option<u32> {
+        last_below(self.cell.writes.of(&self.piece.words), index)
     }
 
     /// The value that is listed from exactly this access index on.
@@ -492,6 +500,11 @@ fn count_below<T>(writes: &[(u32, T)], index: u32) -> usize {
     let most = ((index - first) as usize).min(writes.len() - 1);
     let least = writes.len().saturating_sub((last - index) as usize + 1).max(1);
     least + writes[least..most].partition_point(|(at, _)| *at < index)
+}
+
+/// The access index of the last of the writes that are below `index`.
+fn last_below<T>(writes: &[(u32, T)], index: u32) -> Option<u32> {
+    Some(writes[count_below(writes, index).checked_sub(1)?].0)
 }
 
 /// The value from exactly `index` on, if so many writes are below.

@@ -13,10 +13,12 @@ use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{
     BlockEnv, CfgEnv, Evm, FrameStack, Journal, JournalInner, LocalContext, TxEnv,
 };
+use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
 use revm::handler::{
-    EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallTx, post_execution,
+    EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, SystemCallTx, post_execution, pre_execution,
 };
+use revm::interpreter::InitialAndFloorGas;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::primitives::hardfork::SpecId;
 use revm::state::TransactionId;
@@ -114,6 +116,7 @@ impl<'b, S: Source> Machine<'b, S> {
         let spec = environment.cfg.spec;
         let Buffers { journal, local, frames } = Buffers::take(spec);
         let mut tracker = Tracker::new(base, spec);
+        tracker.senders_with_code = environment.senders_with_code;
         // An unreadable account will say so when it is read.
         let beneficiary = base.cell(&Place::Account(environment.block.beneficiary));
         tracker.fee_sees = matches!(beneficiary, Ok(Cell::Account(fields)) if fields.is_rich());
@@ -248,6 +251,26 @@ pub(crate) fn fee_of_stranger<D: Database>(ctx: &Context<D>, gas_used: u64) -> U
     U256::from(tip) * U256::from(gas_used)
 }
 
+/// Ethereum's check of the sender, which may have code if `coded`, and the payment in advance.
+pub(crate) fn charge_sender<D: Database>(
+    ctx: &mut Context<D>,
+    coded: bool,
+) -> Result<(), EVMError<D::Error>> {
+    if !coded {
+        return pre_execution::validate_against_state_and_deduct_caller(ctx);
+    }
+    let (block, tx, cfg, journal, ..) = ctx.all_mut();
+    let mut sender = journal.load_account_with_code_mut(tx.caller())?.data;
+    let info = &sender.account().info;
+    pre_execution::validate_account_nonce_and_code(info, tx.nonce(), true, false)?;
+    let balance = pre_execution::calculate_caller_fee(*sender.balance(), tx, block, cfg)?;
+    sender.set_balance(balance);
+    if tx.kind().is_call() {
+        sender.bump_nonce();
+    }
+    Ok(())
+}
+
 /// Why an execution has no result.
 fn interruption(error: &EVMError<Unanswered>, stop: Option<Stop<Failure>>) -> Stop<Failure> {
     stop.unwrap_or_else(|| Stop::Fatal(Failure::Machine { reason: error.to_string() }))
@@ -269,6 +292,15 @@ impl<'b, S: Source> Handler for TransactionHandler<Tracker<'b, S>> {
     type Evm = Evms<Tracker<'b, S>>;
     type Error = EVMError<Unanswered>;
     type HaltReason = HaltReason;
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        machine: &mut Self::Evm,
+        _: &mut InitialAndFloorGas,
+    ) -> Result<(), Self::Error> {
+        let coded = machine.ctx_ref().journaled_state.database.senders_with_code;
+        charge_sender(machine.ctx(), coded)
+    }
 
     fn reward_beneficiary(
         &self,

@@ -189,10 +189,12 @@ pub(crate) fn net_change(
         if before == after && slots.is_empty() {
             continue;
         }
-        if let Some((hash, bytes)) = after.and_then(|after| codes.get_key_value(&after.code_hash)) {
+        let account = AccountDiff { address, before, after, slots };
+        let code = account.new_code().and_then(|hash| codes.get_key_value(&hash));
+        if let Some((hash, bytes)) = code {
             used.insert(*hash, bytes.clone());
         }
-        diff.accounts.push(AccountDiff { address, before, after, slots });
+        diff.accounts.push(account);
     }
     diff.code = used.into_iter().collect();
     Ok((diff, wiped))

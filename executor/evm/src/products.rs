@@ -202,7 +202,7 @@ impl Ingredients<'_, '_> {
             let (account, gone) = account?;
             wiped.extend(gone);
             let Some(account) = account else { continue };
-            let code = account.after.and_then(|after| self.codes.get_key_value(&after.code_hash));
+            let code = account.new_code().and_then(|hash| self.codes.get_key_value(&hash));
             if let Some((hash, bytes)) = code {
                 used.insert(*hash, bytes.clone());
             }
@@ -267,12 +267,7 @@ impl Ingredients<'_, '_> {
     }
 
     /// What transaction `place` read, from whom, and wrote.
-    pub(crate) fn transaction_access(
-        &self,
-        place: usize,
-        gas_used: u64,
-        trace: &Trace<'_>,
-    ) -> TransactionAccess {
+    pub(crate) fn transaction_access(&self, place: usize, trace: &Trace<'_>) -> TransactionAccess {
         let index = self.included[place];
         let mut reads: Vec<(Location, Option<U256>, CellId, Field)> =
             trace.reads.iter().map(|observed| self.read(observed)).collect();
@@ -302,7 +297,7 @@ impl Ingredients<'_, '_> {
             })
             .collect();
         writes.sort_unstable_by_key(|write| write.location);
-        TransactionAccess { gas_used, reads, writes }
+        TransactionAccess { gas_used: trace.gas_used, reads, writes }
     }
 
     fn read(&self, observed: &Observed<BlockVm<'_>>) -> (Location, Option<U256>, CellId, Field) {
@@ -324,9 +319,17 @@ fn item(place: &Place, cell: Option<CellId>) -> Item {
 
 /// `make` of every element, on all threads of the pool that the caller runs on; on the calling thread outside of any.
 pub(crate) fn each<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
-    const PIECE: usize = 64;
+    each_of(64, items, make)
+}
+
+/// The same, at least so many elements at a time.
+pub(crate) fn each_of<T: Sync, R: Send>(
+    piece: usize,
+    items: &[T],
+    make: impl Fn(&T) -> R + Sync + Send,
+) -> Vec<R> {
     if rayon::current_thread_index().is_some() {
-        items.par_iter().with_min_len(PIECE).map(make).collect()
+        items.par_iter().with_min_len(piece).map(make).collect()
     } else {
         items.iter().map(make).collect()
     }

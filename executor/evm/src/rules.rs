@@ -57,6 +57,8 @@ pub struct Rules {
     pub block_rewards: bool,
     /// The block runs the system calls of its fork (EIP-4788, EIP-2935, EIP-7002, EIP-7251).
     pub system_calls: bool,
+    /// An account with code may send (against EIP-3607): where senders are impersonated.
+    pub senders_with_code: bool,
     /// A gas table other than the fork's.
     pub gas_params: Option<GasParams>,
 }
@@ -79,6 +81,7 @@ impl Rules {
             dao_fork: false,
             block_rewards: true,
             system_calls: true,
+            senders_with_code: false,
             gas_params: None,
         }
     }
@@ -96,9 +99,18 @@ impl Rules {
         }
     }
 
+    /// The contract whose logs of this block are deposit requests, if it has any (EIP-6110).
+    pub(crate) fn deposits(&self) -> Option<Address> {
+        let requests = self.system_calls && self.spec.is_enabled_in(SpecId::PRAGUE);
+        self.deposit_contract.filter(|_| requests)
+    }
+
     /// The rules of a Weft chain: Osaka, no blobs, no deposit contract.
     #[must_use]
     pub fn weft(params: &ChainParams) -> Self {
-        Self::ethereum(SpecId::OSAKA, params.chain_id)
+        Self {
+            senders_with_code: params.devnet_cheats,
+            ..Self::ethereum(SpecId::OSAKA, params.chain_id)
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::effects::Effects;
 use crate::error::ExecutionError;
 use crate::executor::Skipped;
 use crate::machine::Output;
+use crate::receipts::ReceiptWorks;
 use crate::value::{Delta, Value};
 use crate::vm::BlockVm;
 use alloy_consensus::{Receipt as PlainReceipt, Transaction as _, TxReceipt as _, TxType};
@@ -14,6 +15,7 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use weft_stm::{CellId, Field, Observed, Settle, Settled, Verdict, Write};
 use weft_types::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use weft_types::ordered_trie::GROUP_ITEMS;
 use weft_types::{Receipt, RecoveredTransaction};
 
 /// Bytes of a body kept free for framing and for the system calls' part of the access list.
@@ -35,7 +37,6 @@ pub(crate) enum Policy {
 pub(crate) struct Outcome {
     kind: TxType,
     success: bool,
-    pub(crate) gas_used: u64,
     cumulative_gas_used: u64,
     logs: Vec<Log>,
 }
@@ -45,11 +46,10 @@ impl Outcome {
     pub(crate) fn new(
         kind: TxType,
         success: bool,
-        gas_used: u64,
         cumulative_gas_used: u64,
         logs: Vec<Log>,
     ) -> Self {
-        Self { kind, success, gas_used, cumulative_gas_used, logs }
+        Self { kind, success, cumulative_gas_used, logs }
     }
 
     /// What it logged.
@@ -65,7 +65,7 @@ pub(crate) struct Admission<'b> {
     gas_limit: u64,
     body_bytes: usize,
     pub(crate) gas_used: u64,
-    /// What the receipts are made of, one for each included transaction.
+    /// What the receipts are made of, one for each included transaction that was not handed on.
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) skipped: Vec<Skipped>,
     /// Indices of the included candidates.
@@ -100,7 +100,7 @@ impl<'b> Admission<'b> {
         }
     }
 
-    /// All logs so far.
+    /// All logs so far, where no outcome is handed on.
     pub(crate) fn logs(&self) -> impl Iterator<Item = &Log> {
         self.outcomes.iter().flat_map(|outcome| &outcome.logs)
     }
@@ -168,7 +168,6 @@ impl<'b> Admission<'b> {
         self.outcomes.push(Outcome {
             kind: self.candidates[index as usize].tx_type(),
             success: effects.success,
-            gas_used: effects.gas_used,
             cumulative_gas_used: self.gas_used,
             logs: std::mem::take(&mut effects.logs),
         });
@@ -181,6 +180,10 @@ impl<'b> Admission<'b> {
 /// is done, by all workers.
 pub(crate) struct Settler<'b> {
     pub(crate) admission: Admission<'b>,
+    /// Where groups of outcomes go as soon as they are complete; `None` keeps them all.
+    receipts: Option<&'b ReceiptWorks>,
+    /// Groups that went there.
+    handed_in: usize,
     /// Cells that transactions of the block accessed.
     pub(crate) accessed: Vec<CellId>,
     /// One for each included transaction, if the access record is wanted.
@@ -191,13 +194,31 @@ pub(crate) struct Settler<'b> {
 
 /// What one transaction read and wrote: cell, field, and whether it only added.
 pub(crate) struct Trace<'b> {
+    pub(crate) gas_used: u64,
     pub(crate) reads: Vec<Observed<BlockVm<'b>>>,
     pub(crate) writes: Vec<(CellId, Field, bool)>,
 }
 
 impl<'b> Settler<'b> {
-    pub(crate) fn new(admission: Admission<'b>, traced: bool) -> Self {
-        Self { admission, accessed: Vec::new(), traces: Vec::new(), codes: Vec::new(), traced }
+    pub(crate) fn new(
+        admission: Admission<'b>,
+        receipts: Option<&'b ReceiptWorks>,
+        traced: bool,
+    ) -> Self {
+        let (accessed, traces, codes) = Default::default();
+        Self { admission, receipts, handed_in: 0, accessed, traces, codes, traced }
+    }
+
+    /// Hands a complete group of outcomes on.
+    fn hand_in(&mut self) {
+        let outcomes = &mut self.admission.outcomes;
+        if let Some(receipts) = self.receipts
+            && outcomes.len() == GROUP_ITEMS
+        {
+            let group = std::mem::replace(outcomes, Vec::with_capacity(GROUP_ITEMS));
+            receipts.hand_in(self.handed_in, group);
+            self.handed_in += 1;
+        }
     }
 }
 
@@ -211,13 +232,15 @@ impl<'b> Settle<BlockVm<'b>> for Settler<'b> {
         if let Err(verdict) = self.admission.admit(index, &mut effects, extent) {
             return verdict;
         }
+        self.hand_in();
         self.accessed.append(&mut effects.cells);
         self.codes.append(&mut effects.codes);
         if self.traced {
             let add = |write: &Write<Value, Delta>| matches!(write, Write::Add(_));
             let writes =
                 settled.writes.iter().map(|put| (put.cell, put.field, add(&put.write))).collect();
-            self.traces.push(Trace { reads: settled.observations, writes });
+            let gas_used = effects.gas_used;
+            self.traces.push(Trace { gas_used, reads: settled.observations, writes });
         }
         Verdict::Include
     }

@@ -45,16 +45,20 @@ impl<'p, 'b> Phase<'p, 'b> {
         self.environment.cfg.spec.is_enabled_in(spec)
     }
 
-    /// What happens before the transactions: beacon root, then parent hash. A contract that is not there is passed over, as
+    /// What happens before the transactions: beacon root, parent hash, then commands. A contract that is not there is passed over, as
     /// both EIPs say; what a call returns, or that it reverts, does not matter.
     pub(crate) fn before_transactions(&mut self) -> Result<(), ExecutionError> {
-        let header = self.block.header;
         if self.block.rules.dao_fork {
             self.move_dao_balances()?;
         }
-        if !self.block.rules.system_calls {
-            return Ok(());
+        if self.block.rules.system_calls {
+            self.calls_before_transactions()?;
         }
+        self.apply_commands()
+    }
+
+    fn calls_before_transactions(&mut self) -> Result<(), ExecutionError> {
+        let header = self.block.header;
         let calls = [
             (SpecId::CANCUN, BEACON_ROOTS_ADDRESS, header.parent_beacon_block_root),
             (SpecId::PRAGUE, HISTORY_STORAGE_ADDRESS, Some(header.parent_hash)),
@@ -88,7 +92,7 @@ impl<'p, 'b> Phase<'p, 'b> {
         if !self.block.rules.system_calls || !self.has(SpecId::PRAGUE) {
             return Ok(requests);
         }
-        if let Some(contract) = self.block.rules.deposit_contract {
+        if let Some(contract) = self.block.rules.deposits() {
             requests.extend(deposits::request(contract, logs)?);
         }
         let calls = [

@@ -3,6 +3,7 @@
 pub(crate) mod asm;
 mod beneficiary;
 mod calls;
+mod commands;
 pub(crate) mod dice;
 mod hazards;
 mod honesty;

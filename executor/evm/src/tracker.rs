@@ -4,7 +4,7 @@ use crate::base::Base;
 use crate::error::Failure;
 use crate::place::{Fields, LIFE, Place};
 use crate::value::{Change, Observation, Value};
-use alloy_primitives::map::{AddressMap, B256Map};
+use alloy_primitives::map::B256Map;
 use alloy_primitives::{Address, B256, U256};
 use revm::Database;
 use revm::bytecode::Bytecode;
@@ -13,6 +13,9 @@ use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use weft_stm::{Blocked, CellId, Field, Stop};
 use weft_types::StateError;
+
+mod accounts;
+pub(crate) use accounts::Accounts;
 
 /// Where the values of locations come from.
 pub(crate) trait Source {
@@ -99,7 +102,7 @@ pub(crate) struct Tracker<'b, S> {
     pub(crate) source: Option<S>,
     /// The sender and the nonce that its transaction carries; `None` in a system call.
     sender: Option<(Address, u64)>,
-    pub(crate) accounts: AddressMap<Tracked>,
+    pub(crate) accounts: Accounts,
     pub(crate) slots: Vec<TrackedSlot>,
     /// The transaction created an account, or tried to.
     pub(crate) creates: bool,
@@ -107,6 +110,8 @@ pub(crate) struct Tracker<'b, S> {
     pub(crate) fee: U256,
     /// The beneficiary is so rich that a fee must look at its balance.
     pub(crate) fee_sees: bool,
+    /// An account with code may send.
+    pub(crate) senders_with_code: bool,
     /// Why the last read was not answered.
     pub(crate) stop: Option<Stop<Failure>>,
     /// Code that this machine has run before.
@@ -161,9 +166,6 @@ pub(crate) struct Fact {
     pub(crate) assumed: bool,
 }
 
-/// Entries above which a map is thrown away instead of being emptied, because emptying costs its size.
-const KEPT_MAX: usize = 1024;
-
 impl<'b, S: Source> Tracker<'b, S> {
     pub(crate) fn new(base: &'b Base<'b>, spec: SpecId) -> Self {
         Self {
@@ -171,11 +173,12 @@ impl<'b, S: Source> Tracker<'b, S> {
             spec,
             source: None,
             sender: None,
-            accounts: AddressMap::default(),
+            accounts: Accounts::default(),
             slots: Vec::new(),
             creates: false,
             fee: U256::ZERO,
             fee_sees: false,
+            senders_with_code: false,
             stop: None,
             codes: B256Map::default(),
         }
@@ -185,9 +188,6 @@ impl<'b, S: Source> Tracker<'b, S> {
     pub(crate) fn begin(&mut self, source: S, sender: Option<(Address, u64)>) {
         self.source = Some(source);
         self.sender = sender;
-        if self.accounts.capacity() > KEPT_MAX {
-            self.accounts = AddressMap::default();
-        }
         self.accounts.clear();
         self.slots.clear();
         self.creates = false;
@@ -214,7 +214,7 @@ impl<'b, S: Source> Tracker<'b, S> {
 
     /// The notes about an account.
     pub(crate) fn note(&mut self, address: Address) -> &mut Tracked {
-        self.accounts.entry(address).or_default()
+        self.accounts.note(address)
     }
 
     fn answer<T>(&mut self, answer: Result<T, Stop<Failure>>) -> Result<T, Unanswered> {

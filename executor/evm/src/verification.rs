@@ -168,7 +168,7 @@ impl<'v> Verification<'v> {
             next: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             // Requests are made of logs.
-            after: AtomicBool::new(self.block.rules.deposit_contract.is_some()),
+            after: AtomicBool::new(self.block.rules.deposits().is_some()),
             begun: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             authorities: Authorities::of(self.block.transactions),

@@ -6,6 +6,7 @@ use crate::environment::{Authorities, Environment, transaction_environment};
 use crate::error::Failure;
 use crate::machine::{Machine, Output};
 use crate::place::{BALANCE, Cell, Place, SLOT};
+use crate::receipts::ReceiptWorks;
 use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Delta, Observation, Value};
 use alloy_consensus::Transaction as _;
@@ -20,6 +21,8 @@ pub(crate) struct BlockVm<'b> {
     pub(crate) environment: &'b Environment,
     pub(crate) transactions: &'b [Arc<RecoveredTransaction>],
     pub(crate) wanted: Wanted,
+    /// Receipts in the making, behind the settled prefix.
+    receipts: Option<&'b ReceiptWorks>,
     authorities: Authorities,
 }
 
@@ -29,9 +32,10 @@ impl<'b> BlockVm<'b> {
         environment: &'b Environment,
         transactions: &'b [Arc<RecoveredTransaction>],
         wanted: Wanted,
+        receipts: Option<&'b ReceiptWorks>,
     ) -> Self {
         let authorities = Authorities::of(transactions);
-        Self { base, environment, transactions, wanted, authorities }
+        Self { base, environment, transactions, wanted, receipts, authorities }
     }
 }
 
@@ -80,6 +84,14 @@ impl<'b> Vm for BlockVm<'b> {
             machine: Machine::new(self.base, self.environment, self.wanted),
             beneficiary: None,
         }
+    }
+
+    fn has_chores(&self) -> bool {
+        self.receipts.is_some_and(ReceiptWorks::has_work)
+    }
+
+    fn chore(&self) -> bool {
+        self.receipts.is_some_and(ReceiptWorks::work)
     }
 
     fn base(&self, key: &Place) -> Result<Cell, Failure> {

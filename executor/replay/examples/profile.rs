@@ -1,7 +1,7 @@
 //! Executes a load in one way, again and again, for a profiler to look at.
 //!
-//! `profile WAY ROUNDS LOAD [WORKERS]`: WAY is plain, speculative, list or all; LOAD is the name of a made load or a folder
-//! of real blocks.
+//! `profile WAY ROUNDS LOAD [WORKERS]`: WAY is plain, speculative or list (without products), all or list-all (with all of
+//! them); LOAD is the name of a made load or a folder of real blocks.
 
 use std::path::Path;
 use std::time::Instant;
@@ -38,9 +38,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 "list" => {
                     executor.execute(&input, &load.state, Mode::WithList(&list), Products::NONE)?;
                 }
-                _ => {
+                "list-all" => {
+                    executor.execute(&input, &load.state, Mode::WithList(&list), Products::ALL)?;
+                }
+                "all" => {
                     executor.execute(&input, &load.state, Mode::Verify, Products::ALL)?;
                 }
+                other => return Err(format!("unknown way {other}").into()),
             }
             best = best.min(start.elapsed().as_secs_f64());
         }

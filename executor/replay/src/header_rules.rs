@@ -83,7 +83,7 @@ fn verify_gas(parent: &Header, header: &Header) -> Result<(), HeaderError> {
 }
 
 /// Which fields a header has, fork by fork.
-fn verify_presence(header: &Header, fork: &Fork) -> Result<(), HeaderError> {
+pub(crate) fn verify_presence(header: &Header, fork: &Fork) -> Result<(), HeaderError> {
     let (shanghai, cancun) = (fork.has(SpecId::SHANGHAI), fork.has(SpecId::CANCUN));
     let (prague, list) = (fork.has(SpecId::PRAGUE), fork.has_access_list());
     let fields = [
@@ -133,8 +133,7 @@ pub(crate) fn verify_body(header: &Header, body: Body<'_>, fork: &Fork) -> Resul
     }
     let ommers = body.ommers.len();
     within("uncles", ommers == 0, format!("{ommers} headers"), || "none".to_owned())?;
-    let root = transactions_root(body.transactions);
-    equal("transactionsRoot", &root, &header.transactions_root)?;
+    verify_transactions_root(header, body.transactions)?;
     let withdrawals_root = body.withdrawals.map(|list| calculate_withdrawals_root(list));
     equal_option("withdrawalsRoot", withdrawals_root, header.withdrawals_root)?;
     if fork.has(SpecId::CANCUN) {
@@ -152,8 +151,19 @@ pub(crate) fn verify_body(header: &Header, body: Body<'_>, fork: &Fork) -> Resul
     Ok(())
 }
 
+/// Judges the transactions of a body by the root in its header.
+///
+/// # Errors
+/// [`HeaderError`] naming the field.
+pub(crate) fn verify_transactions_root(
+    header: &Header,
+    transactions: &[weft_types::Transaction],
+) -> Result<(), HeaderError> {
+    equal("transactionsRoot", &transactions_root(transactions), &header.transactions_root)
+}
+
 /// Judges a field whose rule is not equality.
-fn within(
+pub(crate) fn within(
     field: &'static str,
     holds: bool,
     found: impl ToString,

@@ -33,9 +33,12 @@ mod state_test;
 mod tests;
 mod world;
 
+pub(crate) use block::DecodedBlock;
+pub(crate) use execution::compare_header;
 pub(crate) use fork::Fork;
 pub use junit::write_junit;
 pub use rejection::{Rejection, Stage};
+pub(crate) use world::World;
 
 pub use crate::difference::Difference;
 

@@ -34,6 +34,7 @@
 pub mod blocks;
 pub mod difference;
 pub mod fixture;
+pub mod foreign;
 mod header_rules;
 pub mod judge;
 pub mod load;

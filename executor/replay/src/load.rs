@@ -31,6 +31,7 @@ impl Load {
             transactions: &self.transactions,
             ommers: &[],
             withdrawals: &self.withdrawals,
+            commands: &[],
             rules: &self.rules,
         }
     }

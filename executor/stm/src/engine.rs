@@ -337,6 +337,7 @@ impl<'v, 's, V: Vm, S: Settle<V>> Engine<'v, 's, V, S> {
                 at.step(Step::Claim);
                 match (self.scheduler.claim(worker), pace) {
                     (Some(index), _) => self.execute(&mut log, &mut machine, index, at),
+                    (None, _) if !self.scheduler.has_ended() && self.vm.chore() => {}
                     (None, Some(pace)) if !self.scheduler.has_ended() => pace.idle(worker),
                     (None, Some(_)) => {}
                     (None, None) => self.scheduler.wait(worker),

@@ -16,6 +16,8 @@
 //! 4. Whoever finishes an execution tries to take the settle role. Its owner goes up the block: if everything below is
 //!    settled, and all observations hold on the settled values, the transaction is handed to [`Settle::settle`], and its
 //!    writes are folded into the settled values (or, if skipped, removed).
+//!    A worker that has nothing to execute does what the machine has to do besides ([`Vm::chore`]): something is made of
+//!    what has settled while the block goes on.
 //! 5. The run ends when all are settled, when the settler says stop, or when a failure is certain. Where nearly all workers
 //!    are wasted, as on a chain, most of them stay away for a while. A transaction that was executed too often waits until
 //!    all below it is settled. Blocks that are too small run in order, in the same memory.

@@ -32,6 +32,12 @@ use spare::Storage;
 pub struct CellId(pub(crate) u32);
 
 impl CellId {
+    /// An id for a machine that runs without the engine, on cells of its own. No memory of the engine knows it.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
     /// The number, for tables beside the engine's own.
     #[must_use]
     pub fn number(self) -> usize {

@@ -86,7 +86,7 @@ impl Scheduler {
         }
     }
 
-    /// Waits until there is something to claim or the run has ended: a brief, bounded spin, then sleep (performance note B9:
+    /// Waits until there may be something to do or the run has ended: a brief, bounded spin, then sleep (performance note B9:
     /// engines that spin burn every core on a block that is one chain).
     pub(crate) fn wait(&self, worker: u32) {
         for _ in 0..SPINS {
@@ -97,10 +97,18 @@ impl Scheduler {
             spin_loop();
         }
         let mut returned = self.returned.lock();
-        while !self.has_ended() && !self.has_work(worker, returned.heap.len()) {
+        if !self.has_ended() && !self.has_work(worker, returned.heap.len()) {
             returned.sleeping += 1;
             self.wake.wait(&mut returned);
             returned.sleeping -= 1;
+        }
+    }
+
+    /// Wakes those who sleep for something else than transactions.
+    pub(crate) fn nudge(&self) {
+        let returned = self.returned.lock();
+        if returned.sleeping > 0 {
+            self.wake.notify_all();
         }
     }
 
@@ -162,6 +170,27 @@ mod tests {
     fn nothing_is_handed_out_after_the_end() {
         let scheduler = Scheduler::new(2);
         scheduler.end();
+        assert_eq!(scheduler.claim(0), None);
+    }
+
+    #[test]
+    fn a_nudge_wakes_who_sleeps_without_giving_work() {
+        let scheduler = Scheduler::new(0);
+        let back = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                scheduler.wait(0);
+                back.store(true, Ordering::Release);
+            });
+            while scheduler.returned.lock().sleeping == 0 {
+                std::thread::yield_now();
+            }
+            assert!(!back.load(Ordering::Acquire));
+            scheduler.nudge();
+            while !back.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+        });
         assert_eq!(scheduler.claim(0), None);
     }
 

@@ -81,6 +81,17 @@ pub trait Vm: Sync {
     /// Whether `observation` is true of `value`. Must not panic.
     fn holds(&self, observation: &Self::Observation, value: &Self::Value) -> bool;
 
+    /// Whether work waits that has nothing to do with executing: such as what is made of settled results while the block
+    /// goes on. A hint.
+    fn has_chores(&self) -> bool {
+        false
+    }
+
+    /// Does one piece of that work, for a worker that has nothing to execute. `false` if there is none.
+    fn chore(&self) -> bool {
+        false
+    }
+
     /// Executes transaction [`View::index`], reading through `view`, and returns its writes and its output.
     ///
     /// A transaction that is invalid is an *output* (the settler judges it), not an error.

@@ -1,12 +1,16 @@
 //! What the node hands to the server, and the events it sends afterwards.
 
-use crate::node::{CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, NodeView, Offline, Pages};
-use crate::pending::PendingFeed;
+use crate::UnlockedAccounts;
+use crate::node::{CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, NodeView, Offline};
 use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
+use weft_evm::Forks;
 use weft_pool::Pool;
 use weft_store::Store;
-use weft_types::{ChainParams, Receipt, RecoveredTransaction, SealedBlock, ValidatorSet};
+use weft_types::{
+    Address, B256, ChainParams, Command, Receipt, RecoveredTransaction, SealedBlock, StateDiff,
+    ValidatorSet,
+};
 
 /// Blocks that a subscriber may lag behind before its subscription is closed.
 pub const HEADS_CAPACITY: usize = 256;
@@ -32,6 +36,13 @@ pub struct SyncStatus {
     pub highest: u64,
 }
 
+/// Roots of states that only exist in a simulation.
+pub trait StateRoots: Send + Sync {
+    /// Merkle-Patricia root of the state after the block at `height` with `changes` on top, once the
+    /// slots of `wiped` accounts are gone; `None` when the trie of that height is not kept.
+    fn after(&self, height: u64, wiped: &[Address], changes: &StateDiff) -> Option<B256>;
+}
+
 /// Everything that the methods read, and the two things they may set in motion: admitting a
 /// transaction to the pool and telling the node about it.
 #[derive(Clone)]
@@ -42,7 +53,11 @@ pub struct RpcBackend {
     pub pool: Arc<Pool>,
     /// Parameters of the chain.
     pub params: ChainParams,
-    /// The validators.
+    /// The forks of the chain; see [`Forks::weft`].
+    pub forks: Arc<Forks>,
+    /// Of a chain whose headers name Merkle-Patricia roots: those of simulated blocks.
+    pub state_roots: Option<Arc<dyn StateRoots>>,
+    /// The validators; none of an imported chain.
     pub validators: Arc<ValidatorSet>,
     /// One event per committed block; see [`heads_channel`].
     pub heads: broadcast::Sender<Arc<HeadEvent>>,
@@ -53,14 +68,15 @@ pub struct RpcBackend {
     pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
     /// Number of connected peers. Must not block.
     pub peer_count: Arc<dyn Fn() -> usize + Send + Sync>,
-    /// Transactions that became ready. The node tells it of each admission.
-    pub pending: Arc<PendingFeed>,
+    /// Sent to after each change of the pool that may have made transactions ready; those that follow
+    /// [`Pool::announcements`] then look.
+    pub pool_changed: watch::Sender<()>,
     /// What happens in the consensus; see [`consensus_channel`].
     pub consensus: broadcast::Sender<Arc<ConsensusEvent>>,
     /// The node itself.
     pub node: Arc<dyn NodeView>,
-    /// What GET requests are answered with.
-    pub pages: Option<Pages>,
+    /// What only a development chain has.
+    pub devnet: Devnet,
 }
 
 impl RpcBackend {
@@ -76,17 +92,35 @@ impl RpcBackend {
             store,
             pool,
             params: params.clone(),
+            forks: Arc::new(Forks::weft(params)),
+            state_roots: None,
             validators: Arc::new(validators.clone()),
             heads: heads_channel(),
             submit: Arc::new(|_| ()),
             sync_status: Arc::new(|| None),
             peer_count: Arc::new(|| 0),
-            pending: Arc::default(),
+            pool_changed: watch::Sender::default(),
             consensus: consensus_channel(),
             node: Arc::new(Offline),
-            pages: None,
+            devnet: Devnet::default(),
         }
     }
+
+    /// Tells the node and the subscribers of transactions that the pool has taken from a caller.
+    pub(crate) fn submitted(&self, transactions: Vec<Arc<RecoveredTransaction>>) {
+        (self.submit)(transactions);
+        self.pool_changed.send_replace(());
+    }
+}
+
+/// What only a development chain has; nothing, by default.
+#[derive(Clone, Default)]
+pub struct Devnet {
+    /// Called for each command that a caller has given and the pool has taken: the node gossips it and wakes the proposer.
+    /// `None` where the chain takes none. Must not block.
+    pub submit_command: Option<Arc<dyn Fn(Command) + Send + Sync>>,
+    /// Accounts that sign for callers.
+    pub accounts: Arc<UnlockedAccounts>,
 }
 
 /// The channel for [`RpcBackend::consensus`].

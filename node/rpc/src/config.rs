@@ -1,6 +1,9 @@
 //! What an operator can choose about the RPC server. Every limit is here.
 
+use crate::ConsoleSink;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use weft_record::names::Artifact;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
 #[derive(Clone, Debug)]
@@ -22,6 +25,15 @@ pub struct RpcConfig {
     pub hosts: Vec<String>,
     /// Most gas that `eth_call` and `eth_estimateGas` may use.
     pub gas_cap: u64,
+    /// How long one trace or simulation may take when the caller does not say, in milliseconds. A caller
+    /// may ask for up to ten times as long.
+    pub trace_timeout_ms: u64,
+    /// Most memory for what one trace records, in bytes.
+    pub trace_bytes_max: usize,
+    /// Most blocks that one `trace_filter` may run again.
+    pub trace_blocks_max: u64,
+    /// How long `eth_call`, `eth_estimateGas` and `eth_fillTransaction` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Most blocks that one `eth_getLogs` may span.
     pub logs_blocks_max: u64,
     /// Most logs that one `eth_getLogs` may return, unless they are all of one block.
@@ -46,8 +58,13 @@ pub struct RpcConfig {
     pub heartbeat_ms: u64,
     /// Calls and estimates that run at the same time; 0 takes half the number of cores.
     pub calls_concurrent: usize,
+    /// Hears what contracts log with `console.log`, in calls, estimates and new blocks: on a devnet. Without it nothing is
+    /// run for that.
+    pub console: Option<ConsoleSink>,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
+    /// Contracts of a project, which the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<Artifact>>,
 }
 
 impl RpcConfig {
@@ -61,6 +78,10 @@ impl RpcConfig {
             cors: Vec::new(),
             hosts: Vec::new(),
             gas_cap: 50_000_000,
+            trace_timeout_ms: 5_000,
+            trace_bytes_max: 128 * 1024 * 1024,
+            trace_blocks_max: 1_000,
+            call_timeout_ms: 5_000,
             logs_blocks_max: 10_000,
             logs_results_max: 20_000,
             sync_timeout_ms: 2000,
@@ -72,7 +93,9 @@ impl RpcConfig {
             filters_max: 10_000,
             heartbeat_ms: 20_000,
             calls_concurrent: 0,
+            console: None,
             devnet: false,
+            artifacts: Vec::new(),
         }
     }
 }

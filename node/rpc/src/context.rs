@@ -3,7 +3,9 @@
 
 use crate::error::Failure;
 use crate::listener::Served;
+use crate::methods::fees::history::FeeBlocks;
 use crate::methods::filters::Filters;
+use crate::records::Records;
 use crate::{RpcBackend, RpcConfig};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
@@ -12,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use weft_store::{Head, StoredBlock};
-use weft_types::header::next_header;
-use weft_types::{Header, Receipt, Round, StateReader};
+use weft_types::header::next_header_under;
+use weft_types::{Header, Receipt, Round, Settings, StateReader};
 
 /// Calls that may wait for a place in one lane; one more is told to come back later.
 const WAITING_MAX: usize = 1024;
@@ -28,11 +30,15 @@ pub(crate) struct Context {
     /// Which methods this listener serves.
     pub(crate) served: Served,
     pub(crate) filters: Filters,
+    pub(crate) records: Records,
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
+    /// Prices of recent blocks.
+    pub(crate) fees: FeeBlocks,
     reads: Lane,
     calls: Lane,
+    traces: Lane,
     submissions: Lane,
 }
 
@@ -43,6 +49,8 @@ pub(crate) enum Work {
     Read,
     /// Runs the EVM or scans many blocks.
     Call,
+    /// Runs transactions again and records what they do: long, and with much memory.
+    Trace,
     /// Recovers and admits a transaction.
     Submit,
 }
@@ -70,9 +78,12 @@ impl Context {
         let calls = if config.calls_concurrent == 0 { half } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
+            records: Records::new(&config),
             tip: Mutex::new(None),
+            fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
+            traces: Lane::new(calls.div_ceil(2)),
             submissions: Lane::new(cores),
             config,
             served,
@@ -106,6 +117,7 @@ impl Context {
         match lane {
             Work::Read => &self.reads,
             Work::Call => &self.calls,
+            Work::Trace => &self.traces,
             Work::Submit => &self.submissions,
         }
     }
@@ -170,15 +182,14 @@ impl Context {
 
     /// Header of the block that will follow `head`, as far as it is known before it is built.
     pub(crate) fn next_header(&self, head: &Head) -> Header {
-        let parent = head.block.header();
-        next_header(
-            parent,
-            head.block.hash(),
-            &self.backend.params,
-            Round(0),
-            parent.beneficiary,
-            now_seconds(),
-        )
+        let (parent, params) = (head.block.header(), &self.backend.params);
+        // What cannot be read now is not there to be foreseen.
+        let settings = Settings::read(params, &*head.state).unwrap_or_default();
+        let (hash, by) = (head.block.hash(), (Round(0), parent.beneficiary));
+        let mut header =
+            next_header_under(parent, hash, params, (&settings, &[]), by, now_seconds());
+        self.shape_next(parent, &mut header);
+        header
     }
 
     /// The committed block at `height`, which must not be above the head.

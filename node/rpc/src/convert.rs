@@ -8,8 +8,9 @@ use alloy_primitives::{Address, B256, TxKind, U256};
 use alloy_rlp::Encodable;
 use alloy_rpc_types_eth as rpc;
 use alloy_rpc_types_eth::BlockTransactions;
+use serde_json::Value;
 use weft_store::StoredBlock;
-use weft_types::{Header, Receipt, SealedBlock, Transaction};
+use weft_types::{ForeignBody, Header, Receipt, SealedBlock, Transaction};
 
 /// A block with transaction hashes or transaction objects.
 pub(crate) type RpcBlock = rpc::Block<RpcTransaction>;
@@ -43,7 +44,17 @@ impl Place {
 
 /// The header object of `newHeads` and `eth_getHeaderBy*`.
 pub(crate) fn header(block: &SealedBlock) -> rpc::Header {
-    let size = U256::from(block_size(block.header(), block.transactions()));
+    header_of(block, None)
+}
+
+/// The header object of a block that may be one of Ethereum.
+pub(crate) fn header_of(block: &SealedBlock, foreign: Option<&ForeignBody>) -> rpc::Header {
+    let (header, transactions) = (block.header(), block.transactions());
+    let size = match foreign {
+        Some(body) => body.block_length(header, transactions),
+        None => block_size(header, transactions),
+    };
+    let size = U256::from(size);
     rpc::Header {
         hash: block.hash(),
         inner: block.header().clone(),
@@ -62,11 +73,14 @@ pub(crate) fn block(stored: &StoredBlock, full: bool) -> Result<RpcBlock, Failur
         let hashes = stored.block.transactions().iter().map(|tx| *tx.tx_hash());
         BlockTransactions::Hashes(hashes.collect())
     };
+    let foreign = stored.foreign.as_ref();
     Ok(rpc::Block {
-        header: header(&stored.block),
-        uncles: Vec::new(),
+        header: header_of(&stored.block, foreign),
+        uncles: foreign
+            .map_or_else(Vec::new, |body| body.ommers.iter().map(Header::hash_slow).collect()),
         transactions,
-        withdrawals: Some(Withdrawals::default()),
+        withdrawals: foreign
+            .map_or_else(|| Some(Withdrawals::default()), |body| body.withdrawals.clone()),
     })
 }
 
@@ -101,6 +115,20 @@ pub(crate) fn pending_transaction(
         transaction_index: None,
         block_timestamp: None,
     }
+}
+
+/// A transaction object with every field that Ethereum's schema asks for: one of the pool has a
+/// `blockTimestamp`, too, which is `null`.
+///
+/// # Errors
+/// [`Failure::Internal`] when it cannot be written as JSON.
+pub(crate) fn complete(transaction: RpcTransaction) -> Result<Value, Failure> {
+    let pending = transaction.block_hash.is_none();
+    let mut object = serde_json::to_value(transaction).map_err(Failure::internal)?;
+    if pending {
+        object["blockTimestamp"] = Value::Null;
+    }
+    Ok(object)
 }
 
 /// All receipts of a block, in order.

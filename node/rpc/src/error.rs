@@ -10,9 +10,11 @@
 //! | -32004 | the chain does not support this; the message names the alternative |
 //! | -32005 | a limit was exceeded; for logs `data` has a range that works |
 //! | 1 | nonce too low |
+//! | 2 | nonce too high, where the server signs; `data` has `expected` and `got`, on a devnet also a `hint` |
 //! | 3 | execution reverted; `data` is the revert data |
 //! | 4, 5 | `eth_sendRawTransactionSync` (EIP-7966): no receipt in time; queued. `data` is the hash |
 //! | 800 to 809, 1000, 1001 | refused by the pool; see [`PoolError::code`] |
+//! | -38010 to -38026 | `eth_simulateV1` refuses a block or a call; the codes of execution-apis |
 //! | 4444 | pruned history |
 
 use alloy_primitives::{B256, Bytes};
@@ -23,7 +25,12 @@ use std::net::SocketAddr;
 use weft_evm::CallError;
 use weft_pool::PoolError;
 use weft_store::{CommitmentError, StoreError};
+use weft_trace::TraceError;
 use weft_types::{StateError, TransactionError};
+
+/// Why a nonce is too high more often than not, where chains begin anew every day.
+pub(crate) const STALE_NONCE: &str = "wallet cached nonces of an earlier chain? MetaMask: Settings > Advanced > Clear activity and \
+     nonce data; or start the chain with weft devnet --fresh-chain-id";
 
 /// The server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +96,15 @@ pub(crate) enum Failure {
     Reverted { output: Bytes },
     #[error("{reason}")]
     Refused { reason: String },
+    /// With a code that a specification gives.
+    #[error("{reason}")]
+    Coded { code: i32, reason: String },
     #[error("the transaction was added to the pool but was not included within {timeout_ms} ms")]
     SyncTimeout { hash: B256, timeout_ms: u64 },
-    #[error("the transaction was queued: it cannot run before the sender's earlier nonces")]
-    SyncQueued { hash: B256 },
+    #[error("the transaction was added to the pool but cannot run yet: {reason}")]
+    SyncQueued { hash: B256, reason: String },
+    #[error("nonce too high: next nonce {next}, tx nonce {nonce}")]
+    NonceTooHigh { next: u64, nonce: u64, devnet: bool },
     #[error(transparent)]
     Pool(#[from] PoolError),
     #[error("internal error: {reason}")]
@@ -113,7 +125,9 @@ impl Failure {
             Self::Unsupported { .. } => -32004,
             Self::Busy { .. } | Self::LogsRange { .. } | Self::Limit { .. } => -32005,
             Self::FilterNotFound | Self::Refused { .. } => -32000,
+            Self::Coded { code, .. } => *code,
             Self::Reverted { .. } => 3,
+            Self::NonceTooHigh { .. } => 2,
             Self::SyncTimeout { .. } => 4,
             Self::SyncQueued { .. } => 5,
             Self::Pool(error) => error.code(),
@@ -127,8 +141,16 @@ impl Failure {
             Self::LogsRange { from, to, .. } => {
                 Some(json!({ "from": format!("{from:#x}"), "to": format!("{to:#x}") }))
             }
+            Self::NonceTooHigh { next, nonce, devnet } => {
+                let (expected, got) = (format!("{next:#x}"), format!("{nonce:#x}"));
+                let mut data = json!({ "expected": expected, "got": got });
+                if *devnet {
+                    data["hint"] = json!(STALE_NONCE);
+                }
+                Some(data)
+            }
             Self::Pruned { oldest, .. } => Some(json!({ "oldest": format!("{oldest:#x}") })),
-            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash } => Some(json!(hash)),
+            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash, .. } => Some(json!(hash)),
             Self::Pool(PoolError::AlreadyKnown { hash }) => Some(json!(hash)),
             _ => None,
         }
@@ -180,6 +202,20 @@ impl From<StateError> for Failure {
 impl From<TransactionError> for Failure {
     fn from(error: TransactionError) -> Self {
         Self::Pool(PoolError::Transaction(error))
+    }
+}
+
+impl From<TraceError> for Failure {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::State(error) => error.into(),
+            TraceError::Tracer { reason } => Self::Parameters { reason },
+            TraceError::Invalid { reason } => Self::Refused { reason },
+            TraceError::Timeout { .. } | TraceError::TooLarge { .. } => {
+                Self::Limit { reason: error.to_string() }
+            }
+            TraceError::List { .. } | TraceError::Machine { .. } => Self::internal(error),
+        }
     }
 }
 

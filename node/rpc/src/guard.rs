@@ -1,8 +1,8 @@
 //! What a request must pass before it is read as JSON-RPC: the `Host` header, the `Origin` of a
-//! WebSocket, and the HTTP method. GET requests are answered with pages, when the node has some.
+//! WebSocket, and the HTTP method.
 
-use crate::{Page, Pages, RpcConfig};
-use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use crate::RpcConfig;
+use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::{HttpBody, ws};
@@ -24,34 +24,32 @@ pub(crate) enum Transport {
 }
 
 /// The rules of one listener.
+#[derive(Debug)]
 struct Rules {
     /// `None`: every host name.
     hosts: Option<Vec<String>>,
     origins: Vec<String>,
-    /// Answers GET requests, if anything does.
-    pages: Option<Pages>,
 }
 
 /// Puts [`Guard`] before a service.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct GuardLayer {
     rules: Arc<Rules>,
 }
 
 /// Refuses what must not reach the methods.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Guard<S> {
     inner: S,
     rules: Arc<Rules>,
 }
 
 impl GuardLayer {
-    pub(crate) fn new(config: &RpcConfig, pages: Option<Pages>) -> Self {
-        let pages = pages.filter(|_| !config.public);
+    pub(crate) fn new(config: &RpcConfig) -> Self {
         let checked = config.listen.ip().is_loopback() || !config.hosts.is_empty();
         let hosts =
             checked.then(|| config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect());
-        Self { rules: Arc::new(Rules { hosts, origins: config.cors.clone(), pages }) }
+        Self { rules: Arc::new(Rules { hosts, origins: config.cors.clone() }) }
     }
 }
 
@@ -107,11 +105,6 @@ impl Rules {
             let text = format!("origin {origin:?} may not open a WebSocket here\n");
             return Some(refuse(StatusCode::FORBIDDEN, text));
         }
-        if request.method() == Method::GET
-            && let Some(page) = self.pages.as_ref().and_then(|pages| pages(request.uri().path()))
-        {
-            return Some(shown(page));
-        }
         if request.method() != Method::POST {
             let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, USAGE.to_owned());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -144,16 +137,6 @@ fn host_allowed(host: &str, allowed: &[String]) -> bool {
         || host == "localhost"
         || host.ends_with(".localhost")
         || allowed.contains(&host)
-}
-
-/// A page, which no other site may put into a frame.
-fn shown(page: Page) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::from(page.body.to_vec()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 fn refuse(status: StatusCode, text: String) -> Response<HttpBody> {

@@ -25,34 +25,41 @@
 //! assert_eq!(config.batch_max, 100);
 //! ```
 
+mod accounts;
 mod backend;
 mod catalogue;
 mod config;
 mod connection;
+mod console;
 mod context;
 mod convert;
 mod error;
+mod ethereum;
 mod guard;
 mod listener;
 mod methods;
 mod middleware;
 mod node;
 mod openrpc;
+mod page;
 mod params;
-mod pending;
+mod records;
 mod server;
 mod submission;
 
+pub use accounts::UnlockedAccounts;
 pub use backend::{
-    HEADS_CAPACITY, HeadEvent, RpcBackend, SyncStatus, consensus_channel, heads_channel,
+    Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, consensus_channel,
+    heads_channel,
 };
 pub use config::RpcConfig;
+pub use console::ConsoleSink;
 pub use error::RpcError;
 pub use listener::NAMESPACES;
 pub use node::{
     CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, ConsensusState, ConsensusStep, NodeInfo, NodeView,
-    Offline, Page, Pages, PeerInfo, VoteKind, VotesSeen,
+    Offline, PeerInfo, VoteKind, VotesSeen,
 };
 pub use openrpc::reference;
-pub use pending::PendingFeed;
 pub use server::{RpcServer, serve};
+pub use weft_record::names::Artifact;

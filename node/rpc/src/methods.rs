@@ -11,24 +11,41 @@ use std::sync::Arc;
 
 mod access_list;
 mod account;
+mod accounts;
 mod block;
+mod bounded;
 mod call;
+mod capabilities;
 mod chain;
+mod cheats;
 #[cfg(test)]
 mod completeness;
-mod fees;
+mod debug;
+pub(crate) mod fees;
+mod fill;
 pub(crate) mod filters;
 mod logs;
 mod node;
+mod otterscan;
 mod overrides;
+mod pending;
 mod proof;
+mod raw;
 mod record;
 mod refused;
+mod replay;
 mod send;
+mod simulate;
 mod subscribe;
+mod trace;
 mod transaction;
+mod transaction_status;
 mod txpool;
+mod uncle;
+mod unlocked;
 mod web3;
+
+pub(crate) use replay::console_lines_of_block;
 
 pub(crate) type Module = RpcModule<Context>;
 
@@ -38,6 +55,10 @@ type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 /// The methods of one listener. Those that it does not serve answer -32601 and say why: a client
 /// that knows them elsewhere must take its other way, and its user should learn the reason.
 pub(crate) fn all(context: Arc<Context>) -> Module {
+    if context.config.console.is_some() {
+        let heads = context.backend.heads.subscribe();
+        tokio::spawn(crate::console::follow(Arc::downgrade(&context), heads));
+    }
     let served = context.served.clone();
     let mut module = RpcModule::from_arc(context);
     register(&mut module);

@@ -1,8 +1,7 @@
-//! What the methods see of the node itself: its peers, its consensus, its pages.
+//! What the methods see of the node itself: its peers, its consensus.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use serde::Serialize;
-use std::sync::Arc;
 use weft_types::{Height, Round, ValidatorAddress};
 
 /// Events of the consensus that a subscriber may lag behind before its subscription is closed.
@@ -156,18 +155,6 @@ pub enum ConsensusEvent {
         block: B256,
     },
 }
-
-/// What a GET request is answered with.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// MIME type.
-    pub content_type: &'static str,
-    /// Content.
-    pub body: Bytes,
-}
-
-/// The pages of a node by path, `/` first of all; `None` answers 405. Must not block.
-pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 
 /// A node without peers and consensus: for tools and tests.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,7 @@
 //! Positional parameters, read one by one, with errors that name them.
 
 use crate::error::Failure;
+use alloy_primitives::B256;
 use jsonrpsee::types::Params;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -87,6 +88,20 @@ impl<'de> Deserialize<'de> for Quantity {
                 parsed.map(Self).map_err(|_| serde::de::Error::custom(expected))
             }
         }
+    }
+}
+
+/// A hash with its `0x`: without it, it may be something else that was cut out of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hash(pub(crate) B256);
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.starts_with("0x") {
+            return Err(serde::de::Error::custom("hex string without 0x prefix"));
+        }
+        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 

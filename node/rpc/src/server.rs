@@ -6,6 +6,7 @@ use crate::error::RpcError;
 use crate::guard::GuardLayer;
 use crate::listener::Served;
 use crate::middleware::CallRules;
+use crate::page::PageLayer;
 use crate::{RpcBackend, RpcConfig, methods};
 use http::{HeaderValue, Method, header::CONTENT_TYPE};
 use hyper::body::Incoming;
@@ -73,13 +74,15 @@ pub async fn serve(config: RpcConfig, backend: RpcBackend) -> Result<RpcServer, 
     let (batch_max, connections_max) = (config.batch_max, config.connections_max as usize);
     let response_bytes_max = config.response_bytes_max as usize;
     let served = Served::new(&config)?;
-    let pages = backend.pages.clone();
     let context = Arc::new(Context::new(config.clone(), served, backend));
     let methods = methods::all(Arc::clone(&context));
     let builder = Server::builder()
         .set_config(server_config(&config))
         .set_http_middleware(
-            tower::ServiceBuilder::new().option_layer(cors).layer(GuardLayer::new(&config, pages)),
+            tower::ServiceBuilder::new()
+                .option_layer(cors)
+                .option_layer((config.devnet && !config.public).then_some(PageLayer))
+                .layer(GuardLayer::new(&config)),
         )
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| CallRules {
             inner,

@@ -1,24 +1,27 @@
 //! Building, verifying and committing blocks: the one place where pool, executor, commitment and
 //! store meet. Synchronous; the driver calls it from the node's execution thread.
 
+mod commands;
+
 use crate::ahead;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use weft_commitment::{CommitmentError, Tree};
 use weft_evm::{Executed, ExecutionError, Executor, Skipped};
 use weft_pool::Pool;
 use weft_store::{BlockCommit, Head, Store, StoreError};
 use weft_types::block::{BlockBody, transactions_root};
-use weft_types::header::{next_header, validate_header};
+use weft_types::command::commands_root;
+use weft_types::header::{next_header_under, validate_header_under};
 use weft_types::limits::HEADER_BYTES_MAX;
 use weft_types::transaction::{recover_transaction, validate_stateless};
 use weft_types::{
-    ChainParams, CommitCertificate, Header, Height, RecoveredTransaction, Round, SealedBlock,
-    StateDiff, Transaction,
+    ChainParams, Command, CommitCertificate, Header, Height, RecoveredTransaction, Round,
+    SealedBlock, Settings, StateDiff, Transaction,
 };
 
 /// A block that was executed on this node's head and is ready to be committed.
@@ -122,29 +125,31 @@ impl Chain {
     pub fn build(&self, round: Round) -> Result<Prepared, PrepareError> {
         let head = self.store.head();
         let parent = &head.block;
-        let environment = next_header(
+        let settings = self.settings(&head)?;
+        let commands = self.commands(parent.height().next());
+        let environment = next_header_under(
             parent.header(),
             parent.hash(),
             &self.params,
-            round,
-            self.fee_recipient,
+            (&settings, &commands),
+            (round, self.fee_recipient),
             now_seconds(),
         );
-        let base_fee = environment.base_fee_per_gas.unwrap_or_default();
-        let candidates = self.pool.best(base_fee, self.params.gas_limit);
+        let candidates = self.candidates(&head, &settings, &commands, &environment)?;
         read_ahead(&head, &candidates, None);
         let mut executed = self
             .executor
-            .build(&environment, &candidates, &head.state, &self.params)
+            .build_after(&environment, &commands, &candidates, &head.state, &self.params)
             .map_err(prepare_error)?;
         self.drop_invalid(&executed.skipped);
         let started = Instant::now();
         let tree = head.tree.try_apply(&executed.diff).map_err(unreadable)?;
         executed.profile.root_us = micros(started);
-        let block = executed.seal(environment, tree.root());
+        let block = executed.seal_after(environment, tree.root(), commands);
         let body = BlockBody {
             transactions: block.transactions().to_vec(),
             access_list: executed.access_list.clone(),
+            commands: block.commands().to_vec(),
         };
         Ok(Prepared {
             header_rlp: header_rlp(block.header()),
@@ -192,14 +197,18 @@ impl Chain {
             return Err(PrepareError::NotNext { height: header.number, head: parent.height().0 });
         }
         let now = (!decided).then(now_seconds);
-        validate_header(parent.header(), parent.hash(), &header, &self.params, now)
-            .map_err(invalid)?;
         let body = BlockBody::decode(body_bytes).map_err(invalid)?;
-        let transactions = self.recover(body.transactions)?;
+        let settings = self.settings(&head)?;
+        self.check_commands(&settings, &header, &body)?;
+        let under = (&settings, body.commands.as_slice());
+        validate_header_under(parent.header(), parent.hash(), &header, &self.params, under, now)
+            .map_err(invalid)?;
+        let transactions = self.recover(body.transactions, (&head, &settings))?;
         let list = (!body.access_list.is_empty()).then_some(&body.access_list);
         read_ahead(&head, &transactions, list);
         let list = list.map(AsRef::as_ref);
-        let (executed, tree) = self.execute_on(&head, &header, &transactions, list)?;
+        let input = (&header, body.commands.as_slice());
+        let (executed, tree) = self.execute_on(&head, input, &transactions, list)?;
         if tree.root() != header.state_root {
             return Err(PrepareError::Invalid {
                 reason: format!(
@@ -210,7 +219,7 @@ impl Chain {
             });
         }
         let state_root = header.state_root;
-        let block = executed.seal(header, state_root);
+        let block = executed.seal_after(header, state_root, body.commands);
         Ok((block, executed, tree))
     }
 
@@ -218,31 +227,39 @@ impl Chain {
     fn execute_on(
         &self,
         head: &Head,
-        header: &Header,
+        (header, commands): (&Header, &[Command]),
         transactions: &[Arc<RecoveredTransaction>],
         list: Option<&[u8]>,
     ) -> Result<(Executed, Tree), PrepareError> {
-        let verify = || self.executor.verify(header, transactions, list, &head.state, &self.params);
+        let (executor, params) = (&self.executor, &self.params);
+        let body = (transactions, list);
         let apply = |diff: &StateDiff| {
             let started = Instant::now();
             let tree = head.tree.try_apply(diff).map_err(unreadable)?;
             Ok::<_, PrepareError>((tree, micros(started)))
         };
         // The list says what will change before anything is executed: a large block has its root computed meanwhile.
-        let (executed, foreseen) =
-            match list.filter(|list| list.len() >= ROOT_BESIDE_LIST_BYTES_MIN) {
-                None => (verify(), None),
-                Some(list) => rayon::join(verify, || {
-                    let count = transactions.len();
-                    let diff = self.executor.foresee(header, count, list, &head.state).ok()?;
-                    let applied = apply(&diff).ok()?;
-                    Some((diff, applied))
-                }),
-            };
-        let mut executed = executed.map_err(prepare_error)?;
-        let (tree, root_us) = match foreseen {
-            Some((diff, applied)) if diff == executed.diff => applied,
-            _ => apply(&executed.diff)?,
+        let applied = OnceLock::new();
+        let large = list.filter(|list| list.len() >= ROOT_BESIDE_LIST_BYTES_MIN);
+        let executed = match large {
+            None => {
+                let executed = executor.verify_after(header, commands, body, &head.state, params);
+                executed.map(|executed| (executed, false))
+            }
+            Some(list) => {
+                let beside = |diff: &StateDiff| {
+                    if let Ok(done) = apply(diff) {
+                        let _ = applied.set(done);
+                    }
+                };
+                let body = (transactions, list);
+                executor.verify_beside(header, commands, body, &head.state, params, &beside)
+            }
+        };
+        let (mut executed, foreseen) = executed.map_err(prepare_error)?;
+        let (tree, root_us) = match applied.into_inner().filter(|_| foreseen) {
+            Some(applied) => applied,
+            None => apply(&executed.diff)?,
         };
         executed.profile.root_us = root_us;
         Ok((executed, tree))
@@ -275,6 +292,7 @@ impl Chain {
             .iter()
             .map(|t| (*t.tx_hash(), t.signer(), alloy_consensus::Transaction::nonce(t.inner())))
             .collect();
+        self.obey(&head, prepared.block.commands());
         let changed: Vec<Address> = executed.diff.accounts.iter().map(|a| a.address).collect();
         self.pool.on_block(&included, &changed, head.state.as_ref(), head.block.header());
         Ok(Committed { head, prepared })
@@ -299,9 +317,14 @@ impl Chain {
     fn recover(
         &self,
         transactions: Vec<Transaction>,
+        under: (&Head, &Settings),
     ) -> Result<Vec<Arc<RecoveredTransaction>>, PrepareError> {
         let chain_id = self.params.chain_id;
         let one = |transaction: Transaction| -> Result<Arc<RecoveredTransaction>, PrepareError> {
+            if let Some(sender) = self.impersonated(&transaction, under)? {
+                validate_stateless(&transaction, chain_id).map_err(invalid)?;
+                return Ok(Arc::new(RecoveredTransaction::new_unchecked(transaction, sender)));
+            }
             let hash = transaction.tx_hash();
             if let Some(known) = self.pool.get(hash) {
                 return Ok(known);
@@ -359,7 +382,9 @@ fn belongs(header: &[u8], body: &[u8]) -> bool {
     let Ok(body) = BlockBody::decode(body) else { return false };
     let list = &body.access_list;
     let same_list = list.is_empty() || Some(keccak256(list)) == header.block_access_list_hash;
-    same_list && transactions_root(&body.transactions) == header.transactions_root
+    let commands = header.parent_beacon_block_root.unwrap_or_default();
+    let same_commands = commands_root(&body.commands) == commands;
+    same_list && same_commands && transactions_root(&body.transactions) == header.transactions_root
 }
 
 fn header_rlp(header: &Header) -> Vec<u8> {
@@ -401,27 +426,4 @@ pub fn next_height(head: &Head) -> Height {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn a_made_up_body_does_not_belong_to_the_header() {
-        let list = Bytes::from_static(&[0xc0]);
-        let header = header_rlp(&Header {
-            transactions_root: transactions_root(&[]),
-            base_fee_per_gas: Some(1),
-            withdrawals_root: Some(B256::ZERO),
-            blob_gas_used: Some(0),
-            excess_blob_gas: Some(0),
-            parent_beacon_block_root: Some(B256::ZERO),
-            requests_hash: Some(B256::ZERO),
-            block_access_list_hash: Some(keccak256(&list)),
-            ..Header::default()
-        });
-        assert!(decode_header(&header).is_ok());
-        let body = |access_list| BlockBody { transactions: vec![], access_list }.encode();
-        assert!(belongs(&header, &body(list)));
-        assert!(belongs(&header, &body(Bytes::new())), "a list may be left out");
-        assert!(!belongs(&header, &body(Bytes::from_static(&[0xc1, 1]))));
-        assert!(!belongs(&header, b"rubbish"));
-    }
-}
+mod tests;

@@ -39,6 +39,10 @@ pub enum Command {
     /// Judge this node by Ethereum's own test suites
     #[command(subcommand)]
     Conformance(crate::conformance::ConformanceCommand),
+    /// Import a chain of Ethereum: execute its blocks and compare every header
+    Import(crate::import::ImportArgs),
+    /// Serve the RPC of an imported chain, read-only
+    Serve(crate::import::serve::ServeArgs),
     /// Execute real Ethereum blocks, compare what they give, and measure
     Replay(crate::replay::ReplayArgs),
     /// Send signed transactions to a server and measure how fast they are included
@@ -66,6 +70,15 @@ pub struct DevnetArgs {
     /// Chain id
     #[arg(long, default_value_t = 31_337)]
     pub chain_id: u64,
+    /// A new chain id for a new chain: wallets remember the nonces of every id that they have seen
+    #[arg(long, conflicts_with = "chain_id")]
+    pub fresh_chain_id: bool,
+    /// Time between two blocks, such as 200ms or 2s; auto makes one when there is something to include
+    #[arg(long, default_value = "auto", value_name = "TIME")]
+    pub block_time: BlockTime,
+    /// Without anvil_*, evm_* and hardhat_* methods: the chain refuses commands
+    #[arg(long)]
+    pub no_cheats: bool,
     /// Gas limit of a block
     #[arg(long, default_value_t = 60_000_000)]
     pub gas_limit: u64,
@@ -78,6 +91,9 @@ pub struct DevnetArgs {
     /// Keep the data in this folder instead of a new temporary one
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub data: Option<PathBuf>,
+    /// Compiler output of your project (forge: out, hardhat: artifacts), for names on the record page
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
     /// Print JSON objects, one a line, instead of text
     #[arg(long)]
     pub json: bool,
@@ -87,6 +103,36 @@ pub struct DevnetArgs {
     /// Log level or filter, to stderr
     #[arg(long, default_value = "warn")]
     pub log: String,
+}
+
+/// When a devnet makes blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockTime {
+    /// When there is something to include, and now and then without.
+    Auto,
+    /// At this interval.
+    Every(std::time::Duration),
+}
+
+impl std::str::FromStr for BlockTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let (digits, unit_ms) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(digits), _) => (digits, 1),
+            (None, Some(digits)) => (digits, 1000),
+            // As for anvil.
+            (None, None) => (text, 1000),
+        };
+        let ms = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_ms));
+        match ms {
+            Some(ms @ 10..=3_600_000) => Ok(Self::Every(std::time::Duration::from_millis(ms))),
+            _ => Err("expected auto, or a time from 10ms to 3600s, such as 200ms or 2s".to_owned()),
+        }
+    }
 }
 
 /// Flags of `weft node`.
@@ -238,10 +284,16 @@ fn parse_keep(text: &str) -> Result<Keep, String> {
 pub enum SnapshotCommand {
     /// Copy the database at its newest block; also while the node runs
     Create(SnapshotCreateArgs),
-    /// Compare a snapshot's files, state and block with its manifest and with what you trust
+    /// Compare a snapshot's files, state and block with its manifest and with what you trust; or the
+    /// chunks and blocks of an export with what the validators have signed
     Verify(SnapshotVerifyArgs),
     /// Start a home's database from a snapshot
     Restore(SnapshotRestoreArgs),
+    /// Write the state in chunks that can be verified one by one, and the blocks since then; also
+    /// while the node runs
+    Export(SnapshotExportArgs),
+    /// Start a home's database from the chunks of an export, or apply the blocks in it
+    Import(SnapshotImportArgs),
     /// List the snapshots of a home
     List(HomeArgs),
 }
@@ -257,10 +309,44 @@ pub struct SnapshotCreateArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Flags of `weft snapshot export`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotExportArgs {
+    /// The home
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Folder for the stream's folder; HOME/snapshots if absent
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Add the blocks decided since to this stream, instead of writing a new one
+    #[arg(long, value_name = "STREAM", conflicts_with = "out")]
+    pub extend: Option<PathBuf>,
+    /// Most leaves of a chunk: an account has two, a slot one
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub chunk_leaves: u32,
+}
+
+/// Flags of `weft snapshot import`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotImportArgs {
+    /// Folders of streams; what is refused in one is taken from the next one
+    #[arg(required = true, value_name = "STREAM")]
+    pub streams: Vec<PathBuf>,
+    /// The home: with its configuration and genesis file. With a database, blocks are added to it
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Height that the block of the state must have
+    #[arg(long)]
+    pub height: Option<u64>,
+    /// Hash that the block of the state must have
+    #[arg(long)]
+    pub hash: Option<B256>,
+}
+
 /// Flags of `weft snapshot verify`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotVerifyArgs {
-    /// The snapshot's folder
+    /// Folder of the snapshot or the export
     pub snapshot: PathBuf,
     /// Genesis file of the chain, whose validators must have signed the block
     #[arg(long, value_name = "FILE")]

@@ -82,6 +82,8 @@ pub struct PoolSection {
     pub per_sender: usize,
     /// How much more a replacement must pay, in percent.
     pub price_bump_percent: u64,
+    /// What has waited for this long (for a nonce, a lower base fee, or funds) is dropped, in seconds.
+    pub lifetime_s: u64,
 }
 
 /// Form of the logs.
@@ -124,7 +126,12 @@ impl Default for ConsensusSection {
 
 impl Default for PoolSection {
     fn default() -> Self {
-        Self { max_transactions: 20_000, per_sender: 1024, price_bump_percent: 10 }
+        Self {
+            max_transactions: 20_000,
+            per_sender: 1024,
+            price_bump_percent: 10,
+            lifetime_s: 3 * 60 * 60,
+        }
     }
 }
 

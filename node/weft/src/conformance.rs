@@ -1,5 +1,7 @@
 //! `weft conformance`: Ethereum's own test suites, judged as strictly as a node judges blocks.
 
+pub mod rpc;
+
 use crate::failure::{ExitStatus, Failure};
 use crate::say;
 use clap::{Args, Subcommand};
@@ -20,6 +22,8 @@ pub enum ConformanceCommand {
     Blockchain(ConformanceArgs),
     /// Run the transactions of state tests, in every fork that they state
     State(ConformanceArgs),
+    /// Import a chain and send the requests of execution-apis' .io files
+    Rpc(rpc::RpcArgs),
 }
 
 /// Flags of `weft conformance …`.
@@ -52,6 +56,7 @@ pub fn run(command: &ConformanceCommand) -> Result<(), Failure> {
             judge("blockchain", args, Judge::judge_blockchain_file)
         }
         ConformanceCommand::State(args) => judge("state", args, Judge::judge_state_file),
+        ConformanceCommand::Rpc(args) => rpc::run(args),
     }
 }
 
@@ -84,16 +89,32 @@ fn judge(
         let filter = args.filter.as_deref().unwrap_or_default();
         return Err(Failure::new(ExitStatus::Config, what).fact("filter", filter));
     }
-    if let Some(path) = &args.junit {
-        write_report(path, suite, &verdicts)?;
+    finish(suite, &args.folder, &verdicts, args.junit.as_deref(), started)?;
+    describe_failure_count(suite, &args.folder, &verdicts)
+}
+
+/// Prints the report, and writes it where it is asked for.
+fn finish(
+    suite: &str,
+    folder: &Path,
+    verdicts: &[Verdict],
+    junit: Option<&Path>,
+    started: Instant,
+) -> Result<(), Failure> {
+    if let Some(path) = junit {
+        write_report(path, suite, verdicts)?;
     }
-    say(&report(&args.folder, &verdicts, started.elapsed().as_secs_f64()))?;
+    say(&report(folder, verdicts, started.elapsed().as_secs_f64()))
+}
+
+/// Ends with status 8 when a test failed.
+fn describe_failure_count(suite: &str, folder: &Path, verdicts: &[Verdict]) -> Result<(), Failure> {
     let failed = verdicts.iter().filter(|v| matches!(v.outcome, Outcome::Failed(_))).count();
     if failed == 0 {
         return Ok(());
     }
     let what = format!("{failed} of {} {suite} tests failed", verdicts.len());
-    Err(Failure::new(ExitStatus::Mismatch, what).fact("folder", args.folder.display()))
+    Err(Failure::new(ExitStatus::Mismatch, what).fact("folder", folder.display()))
 }
 
 fn write_report(path: &Path, suite: &str, verdicts: &[Verdict]) -> Result<(), Failure> {

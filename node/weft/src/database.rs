@@ -7,11 +7,13 @@ pub(crate) use output::size;
 use crate::cli::{DbCommand, HomeArgs, PruneArgs};
 use crate::config::Config;
 use crate::consensus_log::ConsensusLog;
+use crate::control;
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::Path;
-use weft_store::{CheckReport, Maintenance, Retention, StoreError, StoreOptions};
+use weft_store::{CheckReport, DatabaseStats, Maintenance, Retention, StoreError, StoreOptions};
 use weft_types::CommitCertificate;
 
 /// Findings that a failure lists.
@@ -25,8 +27,7 @@ pub fn run(command: &DbCommand) -> Result<String, Failure> {
     match command {
         DbCommand::Check(args) => check(args),
         DbCommand::Stats(args) => {
-            let home = Home::new(&args.home);
-            let stats = open(&home)?.stats().map_err(|error| failure(&home, &error))?;
+            let stats = stats(&Home::new(&args.home))?;
             Ok(answer(args.json, &stats, output::stats))
         }
         DbCommand::Compact(args) => compact(args),
@@ -64,6 +65,16 @@ pub(crate) fn open(home: &Home) -> Result<Maintenance, Failure> {
         .map_err(|error| failure(home, &error))
 }
 
+/// From the database itself, or from the node that holds it.
+fn stats(home: &Home) -> Result<DatabaseStats, Failure> {
+    match Maintenance::open(&home.database(), &StoreOptions::node()) {
+        Err(StoreError::Locked { .. }) => control::stats(home),
+        database => {
+            database.and_then(|database| database.stats()).map_err(|error| failure(home, &error))
+        }
+    }
+}
+
 /// What a person is told when the store refuses.
 pub(crate) fn failure(home: &Home, error: &StoreError) -> Failure {
     let database = home.database();
@@ -73,11 +84,14 @@ pub(crate) fn failure(home: &Home, error: &StoreError) -> Failure {
                 .fact("home", home.root().display())
                 .fix("start the node once, or restore a snapshot: weft snapshot restore --help")
         }
-        StoreError::Locked { .. } => {
-            Failure::new(ExitStatus::Busy, "this home is in use by another process")
-                .fact("home", home.root().display())
-                .fix("stop the node first; weft db path, weft db version and weft snapshot create work beside it")
-        }
+        StoreError::Locked { .. } => Failure::new(
+            ExitStatus::Busy,
+            "this home is in use by another process",
+        )
+        .fact("home", home.root().display())
+        .fix(
+            "stop the node first; weft db stats, path and version and weft snapshot work beside it",
+        ),
         StoreError::Snapshot { path, reason } => {
             Failure::new(ExitStatus::Unexpected, "the snapshot cannot be made")
                 .fact("path", path.display())
@@ -154,7 +168,7 @@ fn broken(home: &Home, report: &CheckReport) -> Failure {
 struct Room {
     before_bytes: u64,
     after_bytes: u64,
-    oldest: Vec<(&'static str, u64)>,
+    oldest: Vec<(Cow<'static, str>, u64)>,
 }
 
 fn compact(args: &HomeArgs) -> Result<String, Failure> {

@@ -1,11 +1,12 @@
 //! `weft devnet`: several validators in this process, funded accounts, a chain at once.
 
+mod artifacts;
 mod banner;
 mod data;
 
 use crate::accounts::{FundedAccount, derive, ether};
 use crate::chain::Committed;
-use crate::cli::DevnetArgs;
+use crate::cli::{BlockTime, DevnetArgs};
 use crate::config::{Config, LogConfig};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
+use weft_rpc::ConsoleSink;
+use weft_rpc::UnlockedAccounts;
 use weft_store::StoreOptions;
 
 /// Runs the devnet until a signal or a failure.
@@ -33,7 +36,9 @@ pub fn run(args: &DevnetArgs) -> Result<(), Failure> {
     let folder = data::choose(args)?;
     let network = open_homes(args, &folder)?;
     runtime()?.block_on(async {
-        let mut nodes = start_nodes(args, network.homes, &network.genesis).await?;
+        let secrets: Vec<_> = network.accounts.iter().map(|account| account.secret).collect();
+        let accounts = Arc::new(UnlockedAccounts::new(&secrets));
+        let mut nodes = start_nodes(args, network.homes, &network.genesis, &accounts).await?;
         let screen = banner::Screen::new(args, &network.accounts, &network.genesis, &folder);
         let addresses: Vec<SocketAddr> = nodes.iter().map(|n| n.rpc_address).collect();
         screen.ready(&addresses, started.elapsed());
@@ -79,7 +84,12 @@ fn make_homes(args: &DevnetArgs, folder: &Path, accounts: &[FundedAccount]) -> R
     let keys: Vec<SigningKey> = (0..args.validators).map(|_| new_signing_key()).collect();
     let funded: Vec<_> = accounts.iter().map(|a| (a.address, ether(args.balance))).collect();
     let mut spec = ChainSpec::devnet(validators(&keys), &funded);
-    spec.params.chain_id = args.chain_id;
+    spec.params.chain_id = if args.fresh_chain_id { fresh_chain_id() } else { args.chain_id };
+    spec.params.devnet_cheats = !args.no_cheats;
+    if let BlockTime::Every(interval) = args.block_time {
+        spec.params.block_interval_ms = interval.as_millis() as u64;
+        spec.params.empty_block_interval_ms = spec.params.block_interval_ms;
+    }
     spec.params.gas_limit = args.gas_limit;
     spec.timestamp = crate::chain::now_seconds();
     Genesis::new(spec.clone()).map_err(|error| {
@@ -92,12 +102,21 @@ fn make_homes(args: &DevnetArgs, folder: &Path, accounts: &[FundedAccount]) -> R
     Ok(())
 }
 
+/// A chain id that no earlier run had, as far as chance goes: wallets then know no nonces of it. Wallets take ids up to
+/// 2^52, and people read short ones more easily.
+fn fresh_chain_id() -> u64 {
+    const LEAST: u64 = 1_000_000_000;
+    LEAST + u64::from(rand::random::<u32>())
+}
+
 async fn start_nodes(
     args: &DevnetArgs,
     homes: Vec<(Home, SigningKey)>,
     genesis: &Arc<Genesis>,
+    accounts: &Arc<UnlockedAccounts>,
 ) -> Result<Vec<RunningNode>, Failure> {
     let executor = Arc::new(Executor::new(args.workers));
+    let artifacts = args.artifacts.as_deref().map(artifacts::read).transpose()?.unwrap_or_default();
     let mut addresses = Vec::with_capacity(homes.len());
     for (home, _) in &homes {
         let port = free_port()?;
@@ -117,7 +136,8 @@ async fn start_nodes(
         config.p2p.listen.clone_from(&addresses[index].0);
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         config.p2p.peers = others.map(|(_, (address, id))| format!("{address}/p2p/{id}")).collect();
-        let report = (index == 0).then(|| banner::BlockPrinter::new(args));
+        let report = (index == 0).then(|| Arc::new(banner::BlockPrinter::new(args)));
+        let console = report.clone().filter(|printer| printer.speaks());
         let started = RunningNode::start(NodeSetup {
             home,
             genesis: Arc::clone(genesis),
@@ -127,6 +147,9 @@ async fn start_nodes(
             store: StoreOptions::devnet(),
             reset_signing: false,
             devnet: true,
+            console: console.map(|printer| ConsoleSink::new(move |line| printer.console(line))),
+            accounts: Arc::clone(accounts),
+            artifacts: artifacts.clone(),
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = &report {
                     printer.print(&summary(committed, finality));

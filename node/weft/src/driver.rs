@@ -35,7 +35,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 use weft_consensus::{Consensus, ConsensusMessage, LivenessMessage, TimeoutId, Verified};
 use weft_store::{Head, StoreError};
-use weft_types::{CommitCertificate, Height, Round, ValidatorAddress, ValidatorSet};
+use weft_types::{CommitCertificate, Height, Round, Settings, ValidatorAddress, ValidatorSet};
 
 /// Blocks of earlier rounds and their alternatives that are kept executed for one height.
 const PREPARED_MAX: usize = 16;
@@ -124,6 +124,8 @@ pub struct DriverParts {
     pub has_transactions: Box<dyn Fn() -> bool + Send>,
     /// Listens to the consensus.
     pub watch: Arc<ConsensusWatch>,
+    /// Whether a command of a development chain waits for a block.
+    pub has_commands: Box<dyn Fn() -> bool + Send>,
     /// Told about every committed block.
     pub on_head: OnBlock,
 }
@@ -175,6 +177,8 @@ pub struct Driver {
     connected: bool,
     started_at: Instant,
     transactions_since: Option<Instant>,
+    /// What commands have set for the height that is worked on.
+    settings: Settings,
     status_told: Option<Instant>,
     timers: BTreeMap<(Instant, u64), TimeoutId>,
     timer_sequence: u64,
@@ -203,6 +207,7 @@ impl Driver {
             connected: false,
             started_at: now,
             transactions_since: None,
+            settings: Settings::default(),
             status_told: None,
             timers: BTreeMap::new(),
             timer_sequence: 0,
@@ -219,6 +224,7 @@ impl Driver {
     /// Runs until shutdown or until going on would be wrong.
     pub fn run(mut self, events: &Receiver<Event>) -> DriverEnd {
         self.resume_decided();
+        self.resume_pace();
         loop {
             if let Some(end) = self.end.take() {
                 return end;

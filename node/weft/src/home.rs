@@ -3,11 +3,12 @@
 //! ```text
 //! HOME/config.toml           what this node chooses for itself
 //!      genesis.json          the chain
+//!      ethereum.json         instead of it: genesis of an imported chain of Ethereum, which is only served
 //!      keys/validator.json   signs votes and blocks (0600); absent in a node that only follows
 //!      keys/node.key         names this node to its peers (0600)
 //!      db/                   RocksDB: state, history, blocks, receipts, records
 //!      consensus/            RocksDB: consensus log, sign guard, bodies that are voted on
-//!      snapshots/            copies of db/
+//!      snapshots/            copies of db/, those in automatic/ made by the node itself; exported states
 //!      run/control.sock      while the node runs: its user may ask it for a snapshot
 //! ```
 
@@ -46,6 +47,29 @@ impl Home {
     #[must_use]
     pub fn genesis(&self) -> PathBuf {
         self.root.join("genesis.json")
+    }
+
+    /// `ethereum.json`
+    #[must_use]
+    pub fn ethereum(&self) -> PathBuf {
+        self.root.join("ethereum.json")
+    }
+
+    /// Refuses the home of an imported chain, which no node can run on.
+    ///
+    /// # Errors
+    /// [`ExitStatus::Config`] saying how to serve it.
+    pub fn refuse_imported(&self) -> Result<(), Failure> {
+        if !self.ethereum().exists() {
+            return Ok(());
+        }
+        Err(Failure::new(ExitStatus::Config, "this home holds an imported chain of Ethereum")
+            .fact("home", self.root.display())
+            .fact(
+                "cause",
+                "its blocks were decided elsewhere, so there is nothing for a node to do",
+            )
+            .fix(format!("weft serve --home {}", self.root.display())))
     }
 
     /// `keys/validator.json`
@@ -149,7 +173,7 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
     Genesis::new(spec).map_err(|error| bad(error.to_string()))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(ExitStatus::Config, "a file of the home cannot be written")
         .fact("path", path.display())
         .fact("cause", error)

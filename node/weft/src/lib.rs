@@ -28,6 +28,7 @@ pub mod driver;
 pub mod execution;
 pub mod failure;
 pub mod home;
+pub mod import;
 pub mod keys;
 pub mod listeners;
 pub mod load;
@@ -37,6 +38,7 @@ pub mod node;
 pub mod replay;
 pub mod report;
 pub mod snapshot;
+pub mod stream;
 pub mod testnet;
 pub mod view;
 pub mod watch;
@@ -55,6 +57,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Node(args) => node::run(&args),
         Command::Testnet(TestnetCommand::Init(args)) => say(&testnet::init(&args)?),
         Command::Conformance(command) => conformance::run(&command),
+        Command::Import(args) => import::run(&args),
+        Command::Serve(args) => import::serve::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Genesis(GenesisCommand::Hash { file }) => {

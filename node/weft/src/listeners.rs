@@ -2,6 +2,7 @@
 
 use crate::config::{RpcProfile, RpcSection};
 use crate::failure::{ExitStatus, Failure};
+use crate::node::NodeSetup;
 use std::net::SocketAddr;
 use weft_rpc::{RpcBackend, RpcConfig, RpcError, RpcServer};
 
@@ -13,12 +14,17 @@ const PUBLIC: [&str; 4] = ["eth", "net", "web3", "weft"];
 /// # Errors
 /// [`Failure`] when one cannot be started; none is left running.
 pub async fn serve(
-    section: &RpcSection,
-    devnet: bool,
+    setup: &NodeSetup,
     backend: &RpcBackend,
 ) -> Result<Vec<RpcServer>, Failure> {
     let mut servers = Vec::new();
-    for config in configs(section, devnet) {
+    let own = RpcConfig {
+        devnet: setup.devnet,
+        console: setup.console.clone(),
+        artifacts: setup.artifacts.clone(),
+        ..RpcConfig::new(setup.config.rpc.listen)
+    };
+    for config in configs(&setup.config.rpc, own) {
         match weft_rpc::serve(config, backend.clone()).await {
             Ok(server) => servers.push(server),
             Err(error) => {
@@ -33,7 +39,7 @@ pub async fn serve(
 }
 
 /// The settings of each listener.
-fn configs(section: &RpcSection, devnet: bool) -> Vec<RpcConfig> {
+fn configs(section: &RpcSection, base: RpcConfig) -> Vec<RpcConfig> {
     let public = section.profile == RpcProfile::Public;
     let own = RpcConfig {
         namespaces: if public { safe(section) } else { section.namespaces.clone() },
@@ -41,19 +47,21 @@ fn configs(section: &RpcSection, devnet: bool) -> Vec<RpcConfig> {
         cors: section.cors.clone(),
         hosts: section.hosts.clone(),
         gas_cap: section.gas_cap,
+        call_timeout_ms: section.call_timeout_ms,
         logs_blocks_max: section.logs_max_blocks,
         logs_results_max: section.logs_max_results,
         sync_timeout_ms: section.sync_timeout_ms,
         batch_max: section.max_batch as usize,
         connections_max: section.max_connections,
         calls_concurrent: section.call_threads,
-        devnet,
-        ..RpcConfig::new(section.listen)
+        ..base
     };
     let strangers = section.public.as_ref().map(|other| RpcConfig {
         listen: other.listen,
         namespaces: safe(section),
         public: true,
+        // The operator's listener prints them already.
+        console: None,
         cors: other.cors.clone(),
         hosts: other.hosts.clone(),
         connections_max: other.max_connections,
@@ -82,7 +90,7 @@ fn failure(error: RpcError) -> Failure {
     }
 }
 
-fn port_in_use(address: SocketAddr) -> Failure {
+pub(crate) fn port_in_use(address: SocketAddr) -> Failure {
     let (ip, port) = (address.ip(), address.port());
     let next = port.saturating_add(1000);
     Failure::new(ExitStatus::Busy, format!("port {port} is already in use on {ip}")).fix(format!(
@@ -98,16 +106,17 @@ mod tests {
     #[test]
     fn the_public_profile_and_the_second_listener_serve_what_is_safe_of_the_namespaces() {
         let mut section = RpcSection::default();
+        let configs = |section: &RpcSection| configs(section, RpcConfig::new(section.listen));
         let names = |config: &RpcConfig| config.namespaces.join(",");
-        let own = &configs(&section, false)[0];
+        let own = &configs(&section)[0];
         assert!(!own.public && names(own).contains("txpool"), "{own:?}");
         section.public = Some(PublicSection { cors: vec!["*".into()], ..PublicSection::default() });
         section.namespaces.retain(|name| name != "weft");
-        let both = configs(&section, false);
+        let both = configs(&section);
         assert!(!both[0].public && both[0].cors.is_empty());
         assert!(both[1].public && both[1].cors == ["*"]);
         assert_eq!(names(&both[1]), "eth,net,web3");
         section.profile = RpcProfile::Public;
-        assert!(configs(&section, false).iter().all(|config| config.public));
+        assert!(configs(&section).iter().all(|config| config.public));
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 use weft_consensus::{ConsensusMessage, LivenessMessage};
 use weft_genesis::Genesis;
@@ -31,7 +31,7 @@ use weft_p2p::{
     Command, Handle, NetworkConfig, NetworkError, Offence, Request, Response, StatusMessage, Topic,
 };
 use weft_pool::Pool;
-use weft_rpc::{PendingFeed, SyncStatus};
+use weft_rpc::SyncStatus;
 use weft_store::{Head, Store};
 
 use weft_types::{B256, Height, RecoveredTransaction, Round, ValidatorAddress};
@@ -57,8 +57,8 @@ pub struct NetworkParts<'a> {
     pub store: Arc<Store>,
     /// Takes and gives transactions.
     pub pool: Arc<Pool>,
-    /// Told of each transaction that the pool takes from a peer.
-    pub pending: Arc<PendingFeed>,
+    /// Sent to when the pool has taken transactions of peers.
+    pub pool_changed: watch::Sender<()>,
     /// The driver's queue.
     pub events: SyncSender<Event>,
     /// No limits per address on loopback.
@@ -79,7 +79,7 @@ struct Inner {
     genesis: Arc<Genesis>,
     store: Arc<Store>,
     pool: Arc<Pool>,
-    pending: Arc<PendingFeed>,
+    pool_changed: watch::Sender<()>,
     events: SyncSender<Event>,
     /// Height and round that the consensus works on; written by the driver, read here as hints.
     working_height: AtomicU64,
@@ -122,7 +122,7 @@ pub async fn start(parts: NetworkParts<'_>) -> Result<Network, Failure> {
             genesis: Arc::clone(parts.genesis),
             store: parts.store,
             pool: parts.pool,
-            pending: parts.pending,
+            pool_changed: parts.pool_changed,
             events: parts.events,
             working_height: AtomicU64::new(height + 1),
             working_round: AtomicU64::new(0),
@@ -236,6 +236,13 @@ impl Network {
     pub fn blame(&self, peer: PeerId, reason: &'static str) {
         tracing::warn!(%peer, reason, "a peer misbehaved");
         self.send(Command::Report { peer, offence: Offence::BadResponse });
+    }
+
+    /// Sends a command of this node's own to the others, at once: its caller waits for it.
+    pub fn gossip_command(&self, command: &weft_types::Command) {
+        let batch = vec![command.encode()];
+        let data = borsh::to_vec(&batch).expect("writing to memory cannot fail");
+        self.publish(Topic::Transactions, data);
     }
 
     /// Gossips transactions that a caller handed to this node.

@@ -10,6 +10,7 @@ use crate::driver::{Driver, DriverEnd, DriverParts, Event, OnBlock, Pace};
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
+use crate::snapshot::automatic;
 use crate::view::View;
 use crate::watch::ConsensusWatch;
 use crate::{execution, listeners, logging};
@@ -20,9 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use weft_consensus::{Consensus, ConsensusConfig};
-use weft_evm::Executor;
+use weft_evm::{Executor, Forks};
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{HeadEvent, PendingFeed, RpcBackend, RpcServer};
@@ -51,6 +52,12 @@ pub struct NodeSetup {
     pub reset_signing: bool,
     /// A local devnet: conveniences on, limits per address off.
     pub devnet: bool,
+    /// Hears the console lines of contracts; none outside of a devnet.
+    pub console: Option<weft_rpc::ConsoleSink>,
+    /// Accounts that sign for callers: none but on a devnet.
+    pub accounts: Arc<UnlockedAccounts>,
+    /// Contracts that the record's methods recognise by their code.
+    pub artifacts: Vec<Arc<weft_rpc::Artifact>>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -72,6 +79,8 @@ pub struct RunningNode {
 struct Threads {
     driver: std::thread::JoinHandle<()>,
     execution: std::thread::JoinHandle<()>,
+    /// Takes snapshots, when the configuration asks for them.
+    snapshots: Option<std::thread::JoinHandle<()>>,
     ended: oneshot::Receiver<DriverEnd>,
     /// Ends the driver whatever waits in its queue.
     stop: Arc<AtomicBool>,
@@ -84,6 +93,7 @@ struct Parts {
     sign_from: Height,
     pool: Arc<Pool>,
     heads: broadcast::Sender<Arc<HeadEvent>>,
+    pool_changed: watch::Sender<()>,
     watch: Arc<ConsensusWatch>,
 }
 
@@ -99,14 +109,14 @@ impl RunningNode {
         let limits = pool_limits(&setup.config);
         let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
-        let pending = Arc::<PendingFeed>::default();
+        let pool_changed = watch::Sender::default();
         let network = network::start(NetworkParts {
             config: &setup.config,
             node_key: network::load_node_key(&setup.home.node_key())?,
             genesis: &setup.genesis,
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
-            pending: Arc::clone(&pending),
+            pool_changed: pool_changed.clone(),
             events: events.clone(),
             devnet: setup.devnet,
         })
@@ -119,12 +129,11 @@ impl RunningNode {
         let backend = RpcBackend {
             heads: heads.clone(),
             consensus,
-            pending,
+            pool_changed: pool_changed.clone(),
             node: Arc::new(view(&setup, &network, &watch)),
             ..rpc_backend(&setup, &store, &pool, &network, &events)
         };
-        let backend = with_announcements(backend);
-        let rpc = match listeners::serve(&setup.config.rpc, setup.devnet, &backend).await {
+        let rpc = match listeners::serve(&setup, &backend).await {
             Ok(rpc) => rpc,
             Err(failure) => {
                 network.stop().await;
@@ -132,9 +141,10 @@ impl RunningNode {
             }
         };
         let rpc_address = rpc[0].local_addr();
-        let control = Control::start(&setup.home, Arc::clone(&store));
+        let control =
+            Control::start(&setup.home, Arc::clone(&store), setup.genesis.params.chain_id);
         let store_of_threads = Arc::clone(&store);
-        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads, watch };
+        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads, pool_changed, watch };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads, control })
     }
@@ -176,13 +186,14 @@ impl RunningNode {
         if let Some(control) = self.control {
             control.stop().await;
         }
-        let Threads { driver, execution, stop, .. } = self.threads;
+        let Threads { driver, execution, snapshots, stop, .. } = self.threads;
         stop.store(true, Ordering::Release);
         let joined = tokio::task::spawn_blocking(move || {
             // Wakes the driver; a full queue means that it is awake.
             let _ = self.events.try_send(Event::Shutdown);
             let _ = driver.join();
             let _ = execution.join();
+            let _ = snapshots.map(std::thread::JoinHandle::join);
         });
         self.network.stop().await;
         let _ = joined.await;
@@ -209,9 +220,12 @@ fn start_threads(
     let unreadable = |error: LogError| damaged(&home.consensus(), &error.to_string());
     let guard = log.guard().map_err(unreadable)?;
     let log_is_fresh = log.is_fresh().map_err(unreadable)?;
+    let (due, snapshots) = snapshots(&home, &store, &config).map_err(no_thread)?.unzip();
     let params = genesis.params.clone();
     let ready = Arc::clone(&pool);
     let chain = Arc::new(Chain::new(store, executor, pool, params, fee_recipient));
+    chain.recall_commands();
+    let commanded = Arc::clone(&chain);
     let (jobs, execution) =
         execution::start(Arc::clone(&chain), events.clone()).map_err(no_thread)?;
     let consensus = ConsensusConfig {
@@ -240,9 +254,15 @@ fn start_threads(
         stop: Arc::clone(&stop),
         watch,
         has_transactions: Box::new(move || ready.ready_count() > 0),
+        has_commands: Box::new(move || commanded.has_commands()),
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
             announce(&heads, committed);
+            // Some that waited may be ready now.
+            pool_changed.send_replace(());
+            if let Some(due) = &due {
+                due.on_head(committed.head.block.height().0);
+            }
         }),
     });
     let (end, ended) = oneshot::channel();
@@ -250,7 +270,21 @@ fn start_threads(
         let _ = end.send(driver.run(&inbox));
     };
     let driver = std::thread::Builder::new().name("weft-driver".into()).spawn(run);
-    Ok(Threads { driver: driver.map_err(no_thread)?, execution, ended, stop })
+    Ok(Threads { driver: driver.map_err(no_thread)?, execution, snapshots, ended, stop })
+}
+
+/// Starts what takes snapshots by itself, if the configuration asks for it.
+fn snapshots(
+    home: &Home,
+    store: &Arc<Store>,
+    config: &Config,
+) -> std::io::Result<Option<(automatic::Due, std::thread::JoinHandle<()>)>> {
+    let (interval, keep) = (config.state.snapshot_interval, config.state.snapshots_kept);
+    if interval == 0 {
+        return Ok(None);
+    }
+    let parent = home.snapshots().join(automatic::FOLDER);
+    automatic::start(parent, Arc::clone(store), interval, keep).map(Some)
 }
 
 fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
@@ -279,20 +313,8 @@ fn rpc_backend(
         }),
         sync_status: Arc::new(move || status.sync_status()),
         peer_count: Arc::new(move || peers.peer_count()),
+        devnet: development(setup, network, events),
         ..RpcBackend::offline(Arc::clone(store), Arc::clone(pool), params, validators)
-    }
-}
-
-/// Tells subscribers of each transaction that a caller submits.
-fn with_announcements(backend: RpcBackend) -> RpcBackend {
-    let (pool, pending) = (Arc::clone(&backend.pool), Arc::clone(&backend.pending));
-    let submit = Arc::clone(&backend.submit);
-    RpcBackend {
-        submit: Arc::new(move |transactions| {
-            transactions.iter().for_each(|transaction| pending.admitted(&pool, transaction));
-            submit(transactions);
-        }),
-        ..backend
     }
 }
 
@@ -307,11 +329,29 @@ fn view(setup: &NodeSetup, network: &Network, watch: &Arc<ConsensusWatch>) -> Vi
     }
 }
 
+/// What RPC offers on a development chain only.
+fn development(
+    setup: &NodeSetup,
+    network: &Network,
+    events: &SyncSender<Event>,
+) -> weft_rpc::Devnet {
+    let (gossip, wake) = (network.clone(), events.clone());
+    let submit = move |command: weft_types::Command| {
+        gossip.gossip_command(&command);
+        let _ = wake.try_send(Event::Transactions);
+    };
+    weft_rpc::Devnet {
+        submit_command: setup.genesis.params.devnet_cheats.then(|| Arc::new(submit) as _),
+        accounts: Arc::clone(&setup.accounts),
+    }
+}
+
 fn pool_limits(config: &Config) -> PoolLimits {
     PoolLimits {
         transactions: config.pool.max_transactions,
         per_sender: config.pool.per_sender,
         price_bump_percent: u128::from(config.pool.price_bump_percent),
+        lifetime_s: config.pool.lifetime_s,
         ..PoolLimits::default()
     }
 }
@@ -369,7 +409,7 @@ fn first_height_to_sign(
         .fix("restore the folder `consensus`; or, when no other process uses this key, start once with --unsafe-reset-signing"))
 }
 
-fn home_in_use(home: &Home) -> Failure {
+pub(crate) fn home_in_use(home: &Home) -> Failure {
     Failure::new(ExitStatus::Busy, "this home is in use by another process")
         .fact("home", home.root().display())
         .fix("stop the other node, or choose another home")
@@ -381,6 +421,7 @@ fn home_in_use(home: &Home) -> Failure {
 /// [`Failure`] when the node cannot start or stops by itself.
 pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let home = Home::new(&args.home);
+    home.refuse_imported()?;
     let mut config = Config::read(&home.config())?;
     if let Some(listen) = args.rpc {
         config.rpc.listen = listen;
@@ -415,6 +456,9 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             store,
             reset_signing,
             devnet: false,
+            console: None,
+            accounts: Arc::default(),
+            artifacts: Vec::new(),
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(

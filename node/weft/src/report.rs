@@ -159,7 +159,7 @@ mod tests {
         };
         let header =
             Header { number: 14, gas_used: 50_000 * u64::from(transactions), ..Header::default() };
-        let block = Block { header, transactions: vec![] }.seal();
+        let block = Block { header, transactions: vec![], commands: vec![] }.seal();
         let mut report =
             BlockReport::new(&block, &access, &RunProfile::empty(), Duration::from_millis(61));
         report.transactions = transactions as usize;

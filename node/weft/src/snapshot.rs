@@ -1,5 +1,7 @@
 //! `weft snapshot …`: copies of a node's database that another node can start from.
 
+pub(crate) mod automatic;
+
 use crate::cli::{SnapshotCommand, SnapshotCreateArgs, SnapshotRestoreArgs, SnapshotVerifyArgs};
 use crate::control::{self, Answer, Question};
 use crate::database::{self, answer};
@@ -11,9 +13,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use weft_genesis::Genesis;
 use weft_store::{
-    Maintenance, SnapshotManifest, StoreError, StoreOptions, read_manifest, restore_snapshot,
-    verify_snapshot,
+    Maintenance, SnapshotManifest, StoreError, StoreOptions, Stream, read_manifest,
+    restore_snapshot, verify_snapshot,
 };
+use weft_types::CommitCertificate;
 
 /// What is said of a snapshot.
 #[derive(Serialize)]
@@ -45,6 +48,8 @@ pub fn run(command: &SnapshotCommand) -> Result<String, Failure> {
         SnapshotCommand::Create(args) => create(args),
         SnapshotCommand::Verify(args) => verify(args),
         SnapshotCommand::Restore(args) => restore(args),
+        SnapshotCommand::Export(args) => crate::stream::export(args),
+        SnapshotCommand::Import(args) => crate::stream::import(args),
         SnapshotCommand::List(args) => list(&Home::new(&args.home), args.json),
     }
 }
@@ -67,17 +72,10 @@ fn create(args: &SnapshotCreateArgs) -> Result<String, Failure> {
 }
 
 fn ask(home: &Home, parent: &Path) -> Result<(PathBuf, SnapshotManifest), Failure> {
-    let busy = |cause: String| {
-        Failure::new(ExitStatus::Busy, "the node that runs on this home made no snapshot")
-            .fact("home", home.root().display())
-            .fact("cause", cause)
-            .fix("look at the node's log; or stop it and try again")
-    };
-    let folder = std::path::absolute(parent).map_err(|error| busy(error.to_string()))?;
+    let folder = std::path::absolute(parent).unwrap_or_else(|_| parent.to_path_buf());
     match control::ask(home, &Question::Snapshot { folder }) {
         Ok(Answer::Snapshot { folder, manifest }) => Ok((folder, manifest)),
-        Ok(Answer::Refused { reason }) => Err(busy(reason)),
-        Err(error) => Err(busy(format!("{}: {error}", home.control().display()))),
+        other => Err(control::busy(home, "made no snapshot", other)),
     }
 }
 
@@ -88,6 +86,10 @@ fn verify(args: &SnapshotVerifyArgs) -> Result<String, Failure> {
         (None, None) => None,
     };
     let trust = Trust { height: args.height, hash: args.hash };
+    let stream = Stream::new(&args.snapshot);
+    if stream.plan_path().exists() {
+        return crate::stream::verify(&stream, genesis.as_ref(), trust, args.json);
+    }
     let (manifest, trusted) = verified(&args.snapshot, genesis.as_ref(), trust)?;
     let summary = Summary::new(&args.snapshot, &manifest, trusted);
     Ok(answer(args.json, &summary, |summary| {
@@ -138,10 +140,13 @@ fn trusted(
             let (found, expected) = (manifest.genesis.to_string(), genesis.hash().to_string());
             return Err(refuse("the snapshot is of another chain", found, expected));
         }
-        certified(manifest, genesis).map_err(|why| {
-            let expected = "a certificate of two thirds of the validators".to_owned();
-            refuse("the block of the snapshot is not certified", why, expected)
-        })?;
+        let certificate = manifest.certificate().map_err(|error| broken(snapshot, &error))?;
+        certified((manifest.height, manifest.hash), certificate.as_ref(), genesis).map_err(
+            |why| {
+                let expected = "a certificate of two thirds of the validators".to_owned();
+                refuse("the block of the snapshot is not certified", why, expected)
+            },
+        )?;
     }
     Ok(match (trust.hash, genesis) {
         (Some(_), Some(_)) => Some("by the hash given and the validators' certificate"),
@@ -152,14 +157,17 @@ fn trusted(
 }
 
 /// Whether the validators have signed the block.
-fn certified(manifest: &SnapshotManifest, genesis: &Genesis) -> Result<(), String> {
-    if manifest.height == 0 {
-        let same = manifest.hash == genesis.hash();
-        return if same { Ok(()) } else { Err(format!("block 0 is {}", manifest.hash)) };
+pub(crate) fn certified(
+    (height, hash): (u64, B256),
+    certificate: Option<&CommitCertificate>,
+    genesis: &Genesis,
+) -> Result<(), String> {
+    if height == 0 {
+        let same = hash == genesis.hash();
+        return if same { Ok(()) } else { Err(format!("block 0 is {hash}")) };
     }
-    let certificate = manifest.certificate().map_err(|error| error.to_string())?;
     let certificate = certificate.ok_or("there is no certificate")?;
-    if (certificate.height.0, certificate.block) != (manifest.height, manifest.hash) {
+    if (certificate.height.0, certificate.block) != (height, hash) {
         return Err(format!("it is for block {} {}", certificate.height, certificate.block));
     }
     certificate.verify(&genesis.validators, &genesis.hash()).map_err(|error| error.to_string())
@@ -188,7 +196,9 @@ fn restore(args: &SnapshotRestoreArgs) -> Result<String, Failure> {
 
 fn list(home: &Home, json: bool) -> Result<String, Failure> {
     let mut found = Vec::new();
-    let entries = std::fs::read_dir(home.snapshots()).into_iter().flatten().flatten();
+    let parents = [home.snapshots(), home.snapshots().join(automatic::FOLDER)];
+    let entries = parents.iter().filter_map(|parent| std::fs::read_dir(parent).ok());
+    let entries = entries.flatten().flatten();
     let folders =
         entries.map(|entry| entry.path()).filter(|path| path.join("manifest.json").exists());
     for folder in folders {

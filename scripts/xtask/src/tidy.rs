@@ -10,19 +10,23 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Crates and what each may depend on. A new edge needs a paragraph in ARCHITECTURE.md.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("executor/stm", &[]),
     ("executor/evm", &["weft-types", "weft-stm"]),
     ("executor/replay", &["weft-types", "weft-evm", "weft-commitment"]),
     ("executor/trace", &["weft-types", "weft-evm"]),
+    ("executor/record", &["weft-types"]),
     ("state/commitment", &["weft-types"]),
     ("state/store", &["weft-types", "weft-commitment"]),
     ("p2p", &["weft-types"]),
     ("genesis", &["weft-types", "weft-commitment"]),
     ("node/consensus", &["weft-types"]),
     ("node/pool", &["weft-types"]),
-    ("node/rpc", &["weft-types", "weft-pool", "weft-store", "weft-evm", "weft-trace"]),
+    (
+        "node/rpc",
+        &["weft-types", "weft-pool", "weft-store", "weft-evm", "weft-trace", "weft-record"],
+    ),
     ("scripts/xtask", &[]),
 ];
 

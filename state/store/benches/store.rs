@@ -52,8 +52,11 @@ impl World {
         };
         let diff = StateDiff { accounts: (0..keys).map(create).collect(), code: vec![] };
         let state_root = Tree::empty().apply(&diff).root();
-        let block =
-            Block { header: Header { state_root, ..Header::default() }, transactions: vec![] };
+        let block = Block {
+            header: Header { state_root, ..Header::default() },
+            transactions: vec![],
+            commands: vec![],
+        };
         let block = block.seal();
         let genesis = GenesisState { block: &block, diff: &diff };
         let store = Store::open(path, genesis, options).expect("a new store");
@@ -98,7 +101,7 @@ impl World {
             state_root: tree.root(),
             ..Header::default()
         };
-        let block: SealedBlock = Block { header, transactions: vec![] }.seal();
+        let block: SealedBlock = Block { header, transactions: vec![], commands: vec![] }.seal();
         let votes = vec![(0, [7; 64]), (1, [8; 64]), (2, [9; 64])];
         let commit = BlockCommit {
             certificate: CommitCertificate::new(Height(height), Round(0), block.hash(), 4, votes),
@@ -201,6 +204,24 @@ fn reads(path: &Path, keys: u64) {
     each("from the cache", READS, |n| read(&*state, &places[n as usize]));
 }
 
+/// The root of a block whose tree must be read again from the database: all subtrees of up to sixteen
+/// leaves are stubs.
+fn stubs(path: &Path, keys: u64, changed: u64) {
+    let options = StoreOptions { tree_memory_bytes: 0, ..options() };
+    let mut world = World::new(path, keys, options);
+    let tree = &world.store.head().tree;
+    let (held, leaves) = (tree.memory_bytes() >> 20, tree.leaves());
+    println!(
+        "\nthe same with no memory for the tree: {held} MiB for {leaves} leaves, all else is stubs"
+    );
+    let mut roots = vec![];
+    for _ in 0..BLOCKS {
+        let diff = world.diff(changed, keys);
+        roots.push(world.block(diff).0);
+    }
+    println!("  root, on all cores                                     {}", millis(roots));
+}
+
 fn options() -> StoreOptions {
     StoreOptions { sync: false, ..StoreOptions::node() }
 }
@@ -238,4 +259,6 @@ fn main() {
     drop(world);
     let directory = tempfile::tempdir().expect("a directory");
     reads(directory.path(), keys);
+    let directory = tempfile::tempdir().expect("a directory");
+    stubs(directory.path(), keys, changed);
 }

@@ -4,12 +4,14 @@ use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::retention::Kept;
-use crate::{StoreError, logs, rebuild, store};
+use crate::sync::ANCESTORS_MAX;
+use crate::{StoreError, StoredBlock, addresses, logs, rebuild, store};
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
 use weft_types::block::transactions_root;
-use weft_types::{AccessRecord, CommitCertificate, Receipt, RunProfile, SealedBlock, TxIndex};
+use weft_types::command::commands_root;
+use weft_types::{CommitCertificate, Receipt, RunProfile, SealedBlock, TxIndex};
 
 /// Findings after which looking on tells nothing new.
 const FINDINGS_MAX: usize = 100;
@@ -31,6 +33,8 @@ pub struct CheckReport {
     pub history_entries: u64,
     /// Entries of the index of logs.
     pub log_entries: u64,
+    /// Entries of the index of addresses.
+    pub address_entries: u64,
     /// What does not fit, one sentence each; empty when everything does.
     pub findings: Vec<String>,
 }
@@ -39,6 +43,8 @@ struct Checker<'a> {
     database: &'a Database,
     head: HeadRecord,
     report: CheckReport,
+    /// Headers without a block.
+    headers: u64,
 }
 
 /// Looks at everything. Fails only when the disk does.
@@ -52,7 +58,7 @@ pub(crate) fn check(database: &Database) -> Result<CheckReport, StoreError> {
         state_root: head.state_root,
         ..CheckReport::default()
     };
-    let mut checker = Checker { database, head, report };
+    let mut checker = Checker { database, head, report, headers: 0 };
     checker.blocks()?;
     checker.counts()?;
     checker.histories()?;
@@ -81,7 +87,18 @@ impl Checker<'_> {
 
     fn blocks(&mut self) -> Result<(), StoreError> {
         let mut parent = B256::ZERO;
-        for height in 0..=self.head.height {
+        let base = store::base(self.database)?;
+        for height in 0..base {
+            // Genesis is whole; of the others there are as many headers as a block can name.
+            let result = if height == 0 {
+                self.report.blocks += 1;
+                self.block(height, &mut parent)
+            } else {
+                self.header(height, base, &mut parent)
+            };
+            self.note(&format!("block {height}: "), result)?;
+        }
+        for height in base..=self.head.height {
             let result = self.block(height, &mut parent);
             self.note(&format!("block {height}: "), result)?;
             self.report.blocks += 1;
@@ -90,6 +107,30 @@ impl Checker<'_> {
             self.find(format!("meta: head is {}, block is {parent}", self.head.hash));
         }
         Ok(())
+    }
+
+    /// A block before an imported state, of which there is a header at most.
+    fn header(&mut self, height: u64, base: u64, parent: &mut B256) -> Result<(), StoreError> {
+        let column = Column::Headers;
+        let expected = std::mem::take(parent);
+        let header = self.database.get_as(column, &height.to_be_bytes(), layout::decode_header)?;
+        let Some(header) = header else {
+            if height + ANCESTORS_MAX >= base {
+                return Err(StoreError::value(column, "none"));
+            }
+            return Ok(());
+        };
+        *parent = header.hash_slow();
+        let column = Column::BlockNumbers;
+        let number = self.database.get_as(column, parent.as_slice(), |bytes| {
+            layout::decode_number(column, bytes).map(u64::from_be_bytes)
+        })?;
+        same(column, "height", &number, &Some(height))?;
+        self.headers += 1;
+        if expected.is_zero() {
+            return Ok(());
+        }
+        same(Column::Headers, "parent", &header.parent_hash, &expected)
     }
 
     /// One block with all that lies under its height. `parent` is the hash of the one before, then
@@ -111,14 +152,19 @@ impl Checker<'_> {
         }
         let root = transactions_root(block.transactions());
         same(Column::Bodies, "transactions root", &root, &header.transactions_root)?;
+        if !block.commands().is_empty() {
+            let (root, named) = (commands_root(block.commands()), header.parent_beacon_block_root);
+            same(Column::Bodies, "commands root", &Some(root), &named)?;
+        }
         self.indices(block)?;
-        if height > 0 {
+        if height > 0 && !database.is_foreign() {
             let certificate: CommitCertificate = self.borsh(Column::Certificates, height)?;
             same(Column::Certificates, "block", &certificate.block, parent)?;
             same(Column::Certificates, "height", &certificate.height.0, &height)?;
         }
         self.report.transactions += block.transactions().len() as u64;
-        self.kept(block)
+        self.addresses(&stored)?;
+        self.kept(&stored.block)
     }
 
     fn indices(&self, block: &SealedBlock) -> Result<(), StoreError> {
@@ -136,6 +182,26 @@ impl Checker<'_> {
                 let reason = format!("{hash}: expected {height}/{index}, found {found:?}");
                 return Err(StoreError::value(column, reason));
             }
+        }
+        Ok(())
+    }
+
+    /// Each address that the block is known to touch has its entry.
+    fn addresses(&self, stored: &StoredBlock) -> Result<(), StoreError> {
+        let height = stored.block.height().0;
+        let has = |kept: Kept| self.database.horizon().require(kept, height).is_ok();
+        if height == 0 || !has(Kept::Logs) {
+            return Ok(());
+        }
+        let list = match has(Kept::AccessLists) {
+            true => self.database.get(Column::AccessLists, &height.to_be_bytes())?,
+            false => None,
+        };
+        let list = list.as_deref().unwrap_or_default();
+        for tag in addresses::entries(&stored.block, &stored.senders, list) {
+            let column = Column::AddressIndex;
+            let found = self.database.get(column, &addresses::key(&tag, height))?;
+            same(column, "entry", &found.as_deref(), &Some(&[][..]))?;
         }
         Ok(())
     }
@@ -168,8 +234,11 @@ impl Checker<'_> {
             same(Column::AccessLists, "hash", &keccak256(&list), &expected)?;
         }
         if has(Kept::Records) {
-            let record: AccessRecord = self.borsh(Column::AccessRecords, height)?;
-            same(Column::AccessRecords, "count", &record.transactions.len(), &count)?;
+            let column = Column::AccessRecords;
+            let record = self.database.get_as(column, &key, layout::decode_record)?;
+            let record = record.ok_or_else(|| StoreError::value(column, "none"))?;
+            let found = record.map_or(count, |record| record.transactions.len());
+            same(column, "count", &found, &count)?;
             let column = Column::Profiles;
             self.database.get_as(column, &key, |bytes| {
                 serde_json::from_slice::<RunProfile>(bytes)
@@ -209,7 +278,9 @@ impl Checker<'_> {
             }
             Ok(())
         };
-        let columns = [Column::BlockNumbers, Column::Transactions, Column::LogIndex];
+        let columns =
+            [Column::BlockNumbers, Column::Transactions, Column::LogIndex, Column::AddressIndex];
+        let indices = [Column::LogIndex, Column::AddressIndex];
         let by_height = [
             Column::Headers,
             Column::Bodies,
@@ -223,17 +294,21 @@ impl Checker<'_> {
             let mut entries = 0u64;
             let result = self.database.scan_all(column, |key, _| {
                 entries += 1;
-                if column == Column::LogIndex || by_height.contains(&column) {
+                if indices.contains(&column) || by_height.contains(&column) {
                     above(column, key)?;
                 }
                 Ok(())
             });
             self.note("", result)?;
             let expected = match column {
-                Column::BlockNumbers => self.report.blocks,
+                Column::BlockNumbers => self.report.blocks + self.headers,
                 Column::Transactions => self.report.transactions,
                 Column::LogIndex => {
                     self.report.log_entries = entries;
+                    continue;
+                }
+                Column::AddressIndex => {
+                    self.report.address_entries = entries;
                     continue;
                 }
                 _ => continue,

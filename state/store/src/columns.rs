@@ -39,10 +39,11 @@ pub(crate) enum Column {
     Transactions,
     LogIndex,
     CodeStems,
+    AddressIndex,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Accounts,
         Self::Storage,
@@ -60,6 +61,7 @@ impl Column {
         Self::Transactions,
         Self::LogIndex,
         Self::CodeStems,
+        Self::AddressIndex,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -81,6 +83,7 @@ impl Column {
             Self::Transactions => "transactions",
             Self::LogIndex => "log_index",
             Self::CodeStems => "code_stems",
+            Self::AddressIndex => "address_index",
         }
     }
 
@@ -111,7 +114,7 @@ impl Column {
     const fn dropped_with(self) -> Option<Kept> {
         match self {
             Self::AccountHistory | Self::StorageHistory => Some(Kept::History),
-            Self::LogIndex => Some(Kept::Logs),
+            Self::LogIndex | Self::AddressIndex => Some(Kept::Logs),
             _ => None,
         }
     }
@@ -192,7 +195,6 @@ pub(crate) fn database_options(options: &StoreOptions) -> Options {
     database.set_max_open_files(options.open_files_max);
     database.set_bytes_per_sync(SYNC_EVERY_BYTES);
     database.set_wal_bytes_per_sync(SYNC_EVERY_BYTES);
-    database.set_skip_stats_update_on_db_open(true);
     database.set_stats_dump_period_sec(0);
     database.set_keep_log_file_num(LOG_FILES_MAX);
     database.set_log_level(LogLevel::Warn);

@@ -4,16 +4,19 @@ use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::leaves::code_stems;
-use crate::logs;
 use crate::retention::{Kept, Oldest};
-use crate::{Anchor, StoreError};
+use crate::{Anchor, StoreError, addresses, logs};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
 use weft_commitment::{AccountKey, Tree};
 use weft_types::{
-    AccessRecord, Account, CommitCertificate, Receipt, RunProfile, SealedBlock, StateDiff, TxIndex,
+    AccessRecord, Account, CommitCertificate, ForeignBody, Receipt, RunProfile, SealedBlock,
+    StateDiff, TxIndex,
 };
+
+/// Stands where the access record of a block would be that was not executed here.
+const NOT_EXECUTED: &[u8] = &[];
 
 /// A decided block with everything that executing and deciding it gave.
 #[derive(Clone, Debug)]
@@ -91,14 +94,14 @@ impl BlockCommit {
         let key = height.to_be_bytes();
         let mut batch = Batch::new(database);
         batch.state(&self.diff, Some(height));
-        batch.block(&self.block, &self.senders, &self.receipts);
+        batch.block(&self.block, &self.senders, &self.receipts, &self.access_list);
         batch.put(Column::Certificates, key, encode_borsh(&self.certificate));
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
         }
-        if executed {
-            batch.put(Column::AccessRecords, key, encode_borsh(&self.access_record));
-        }
+        let record =
+            if executed { encode_borsh(&self.access_record) } else { NOT_EXECUTED.to_vec() };
+        batch.put(Column::AccessRecords, key, record);
         if let Some(profile) = &self.profile {
             let json = serde_json::to_vec(profile).map_err(|e| StoreError::Inconsistent {
                 height,
@@ -112,24 +115,34 @@ impl BlockCommit {
 
 impl GenesisState<'_> {
     /// The tree of the initial state.
-    pub(crate) fn tree(&self) -> Result<Tree, StoreError> {
+    pub(crate) fn tree(&self, foreign: bool) -> Result<Tree, StoreError> {
         validate_diff(self.diff)
             .map_err(|reason| StoreError::Inconsistent { height: 0, reason })?;
         let tree = Tree::empty().apply(self.diff);
         let (expected, found) = (self.block.header().state_root, tree.root());
-        if expected != found {
+        if expected != found && !foreign {
             return Err(StoreError::WrongRoot { height: 0, expected, found });
         }
         Ok(tree)
     }
 
     /// The batch that makes an empty database one of this chain.
-    pub(crate) fn batch(&self, database: &Database) -> WriteBatch {
+    pub(crate) fn batch(&self, database: &Database, root: B256) -> WriteBatch {
         let mut batch = Batch::new(database);
-        batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
+        let foreign = database.is_foreign();
+        let schema = if foreign { layout::SCHEMA_FOREIGN } else { layout::SCHEMA };
+        batch.put(Column::Meta, layout::META_SCHEMA, schema.to_be_bytes());
         batch.put(Column::Meta, layout::META_GENESIS, self.block.hash());
         batch.state(self.diff, None);
-        batch.block(self.block, &[], &[]);
+        if foreign {
+            let body = ForeignBody {
+                ommers: Vec::new(),
+                withdrawals: self.block.header().withdrawals_root.map(|_| Vec::new().into()),
+            };
+            batch.foreign_block(self.block, &body, (&[], &[]), &[], root);
+        } else {
+            batch.block(self.block, &[], &[], &[]);
+        }
         let record = encode_borsh(&AccessRecord::default());
         batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
         batch.finish()
@@ -146,7 +159,9 @@ pub(crate) fn import_batch(
     let mut batch = Batch::new(database);
     batch.put(Column::Meta, layout::META_SCHEMA, layout::SCHEMA.to_be_bytes());
     batch.put(Column::Meta, layout::META_GENESIS, genesis.block.hash());
-    batch.block(genesis.block, &[], &[]);
+    batch.block(genesis.block, &[], &[], &[]);
+    let record = encode_borsh(&AccessRecord::default());
+    batch.put(Column::AccessRecords, 0u64.to_be_bytes(), record);
     for header in &anchor.ancestors {
         let (key, hash) = (header.number.to_be_bytes(), header.hash_slow());
         batch.put(Column::Headers, key, layout::encode_header(&hash, header));
@@ -154,11 +169,13 @@ pub(crate) fn import_batch(
     }
     let height = anchor.block.height().0;
     if height > 0 {
-        batch.block(&anchor.block, &anchor.senders, &anchor.receipts);
+        batch.block(&anchor.block, &anchor.senders, &anchor.receipts, &[]);
+        batch.put(Column::AccessRecords, height.to_be_bytes(), NOT_EXECUTED);
     }
     if let Some(certificate) = &anchor.certificate {
         batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
     }
+    batch.put(Column::Meta, layout::META_BASE, height.to_be_bytes());
     let mut oldest = Oldest::default();
     for kept in Kept::ALL {
         oldest.set(kept, height);
@@ -168,7 +185,7 @@ pub(crate) fn import_batch(
 }
 
 /// Checks what [`StateDiff`] promises and what both the flat state and the tree rely on.
-fn validate_diff(diff: &StateDiff) -> Result<(), String> {
+pub(crate) fn validate_diff(diff: &StateDiff) -> Result<(), String> {
     if !diff.accounts.is_sorted_by(|a, b| a.address < b.address) {
         return Err("changed accounts do not ascend".into());
     }
@@ -209,7 +226,7 @@ fn introduces_code(before: Option<&Account>, after: &Account) -> bool {
     after.has_code() && before.map_or(KECCAK256_EMPTY, |before| before.code_hash) != after.code_hash
 }
 
-fn encode_borsh<T: borsh::BorshSerialize>(value: &T) -> Vec<u8> {
+pub(crate) fn encode_borsh<T: borsh::BorshSerialize>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to memory cannot fail")
 }
 
@@ -221,26 +238,26 @@ struct Change {
 
 /// A write batch; within each column family the keys are put in ascending order, which RocksDB
 /// takes faster.
-struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     database: &'a Database,
     batch: WriteBatch,
 }
 
 impl<'a> Batch<'a> {
-    fn new(database: &'a Database) -> Self {
+    pub(crate) fn new(database: &'a Database) -> Self {
         Self { database, batch: WriteBatch::default() }
     }
 
-    fn put(&mut self, column: Column, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+    pub(crate) fn put(&mut self, column: Column, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.batch.put_cf(self.database.column(column), key, value);
     }
 
-    fn finish(self) -> WriteBatch {
+    pub(crate) fn finish(self) -> WriteBatch {
         self.batch
     }
 
     /// New values, and the values before them when the block has a height to file them under.
-    fn state(&mut self, diff: &StateDiff, height: Option<u64>) {
+    pub(crate) fn state(&mut self, diff: &StateDiff, height: Option<u64>) {
         let mut accounts = BTreeMap::new();
         let mut slots = BTreeMap::new();
         for change in &diff.accounts {
@@ -301,11 +318,43 @@ impl<'a> Batch<'a> {
     }
 
     /// Header, body, receipts, the indices and the head.
-    fn block(&mut self, block: &SealedBlock, senders: &[Address], receipts: &[Receipt]) {
+    fn block(
+        &mut self,
+        block: &SealedBlock,
+        senders: &[Address],
+        receipts: &[Receipt],
+        list: &[u8],
+    ) {
+        let body = layout::encode_body(senders, block);
+        let root = block.header().state_root;
+        self.parts(block, &body, (senders, receipts), list, root);
+    }
+
+    /// The same of a block of Ethereum; `root` is our root of its state.
+    pub(crate) fn foreign_block(
+        &mut self,
+        block: &SealedBlock,
+        body: &ForeignBody,
+        (senders, receipts): (&[Address], &[Receipt]),
+        list: &[u8],
+        root: B256,
+    ) {
+        let body = layout::encode_foreign_body(senders, block, body);
+        self.parts(block, &body, (senders, receipts), list, root);
+    }
+
+    fn parts(
+        &mut self,
+        block: &SealedBlock,
+        body: &[u8],
+        (senders, receipts): (&[Address], &[Receipt]),
+        list: &[u8],
+        root: B256,
+    ) {
         let (height, hash) = (block.height().0, block.hash());
         let key = height.to_be_bytes();
         self.put(Column::Headers, key, layout::encode_header(&hash, block.header()));
-        self.put(Column::Bodies, key, layout::encode_body(senders, block));
+        self.put(Column::Bodies, key, body);
         self.put(Column::Receipts, key, layout::encode_receipts(receipts));
         self.put(Column::BlockNumbers, hash, key);
         let places = block.transactions().iter().zip(0u32..);
@@ -318,7 +367,10 @@ impl<'a> Batch<'a> {
         for (tag, places) in logs::entries(receipts) {
             self.put(Column::LogIndex, logs::key(&tag, height), [places]);
         }
-        let head = HeadRecord { height, hash, state_root: block.header().state_root };
+        for tag in addresses::entries(block, senders, list) {
+            self.put(Column::AddressIndex, addresses::key(&tag, height), []);
+        }
+        let head = HeadRecord { height, hash, state_root: root };
         self.put(Column::Meta, layout::META_HEAD, encode_borsh(&head));
     }
 }

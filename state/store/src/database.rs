@@ -8,6 +8,7 @@ use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
     WriteBatch, WriteOptions,
 };
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The open database.
@@ -17,6 +18,8 @@ pub(crate) struct Database {
     disk: Disk,
     /// What readers may ask for. Written under the writer's lock, see [`Horizon`].
     horizon: Horizon,
+    /// Holds a chain of Ethereum. Set when it is opened.
+    foreign: bool,
     /// Highest block whose batch may be visible to readers. Written by `write_block` before the
     /// batch, read by views after a read. Truth: a read that saw anything of block n, loads n here.
     writing: AtomicU64,
@@ -24,10 +27,28 @@ pub(crate) struct Database {
     poisoned: AtomicBool,
 }
 
+/// Which way keys are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Ascending.
+    Up,
+    /// Descending.
+    Down,
+}
+
 impl Database {
     pub(crate) fn new(rocks: DB, horizon: Horizon, sync: bool, faults: Faults) -> Self {
         let (writing, poisoned) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { rocks, sync, disk: Disk::new(faults), horizon, writing, poisoned }
+        Self { rocks, sync, disk: Disk::new(faults), horizon, foreign: false, writing, poisoned }
+    }
+
+    /// Says whether it holds a chain of Ethereum.
+    pub(crate) const fn set_foreign(&mut self, foreign: bool) {
+        self.foreign = foreign;
+    }
+
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     pub(crate) const fn rocks(&self) -> &DB {
@@ -122,6 +143,33 @@ impl Database {
             entries.next();
         }
         entries.status().map_err(|e| StoreError::database("scan", &e))
+    }
+
+    /// Visits the keys from the first to the second, both included, or the other way round, until the visitor has enough.
+    pub(crate) fn walk(
+        &self,
+        column: Column,
+        (low, high): (&[u8], &[u8]),
+        direction: Direction,
+        mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        let mut entries = self.rocks.raw_iterator_cf_opt(self.column(column), options);
+        match direction {
+            Direction::Up => entries.seek(low),
+            Direction::Down => entries.seek_for_prev(high),
+        }
+        while let Some(key) = entries.key() {
+            if key < low || key > high || visit(key)?.is_break() {
+                break;
+            }
+            match direction {
+                Direction::Up => entries.next(),
+                Direction::Down => entries.prev(),
+            }
+        }
+        entries.status().map_err(|e| StoreError::database("walk", &e))
     }
 
     /// Visits all entries.

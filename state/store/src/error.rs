@@ -33,7 +33,13 @@ pub enum StoreError {
     /// The directory was written in a layout that this version does not read.
     #[error(
         "data directory has schema {found}, expected {expected}: {}",
-        if found > expected { "it was written by a newer version" } else { "it is too old to be upgraded" }
+        if found & !(1 << 31) == *expected {
+            "it holds a chain of Ethereum that was imported"
+        } else if found > expected {
+            "it was written by a newer version"
+        } else {
+            "it is too old to be upgraded"
+        }
     )]
     Schema {
         /// The schema of this version.

@@ -7,18 +7,32 @@ use alloy_rlp::{Decodable, Encodable};
 use borsh::{BorshDeserialize, BorshSerialize};
 use weft_commitment::sync::CodeGroup;
 use weft_commitment::{AccountKey, TreeKey};
-use weft_types::{Account, Block, BlockBody, Header, Receipt, SealedBlock, TxIndex};
+use weft_types::{
+    AccessRecord, Account, Block, BlockBody, ForeignBody, Header, Receipt, SealedBlock, TxIndex,
+};
 
 /// Version of the whole layout.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
-/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them.
+/// The layout of a store that holds a chain of Ethereum: this version's, with other bodies. Versions
+/// that do not know it take it for a newer one and leave it alone.
+pub(crate) const SCHEMA_FOREIGN: u32 = FOREIGN | SCHEMA;
+
+/// Marks what is in Ethereum's form: the schema, and the number of senders before a body.
+const FOREIGN: u32 = 1 << 31;
+
+/// The layout without `address_index`: opening it adds that.
+pub(crate) const SCHEMA_WITHOUT_ADDRESS_INDEX: u32 = 2;
+
+/// The layout without `log_index`, `code_stems` and `meta.oldest`: opening it adds them, and `address_index`.
 pub(crate) const SCHEMA_WITHOUT_LOG_INDEX: u32 = 1;
 
 pub(crate) const META_SCHEMA: &[u8] = b"schema";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_HEAD: &[u8] = b"head";
 pub(crate) const META_OLDEST: &[u8] = b"oldest";
+/// The block that an imported state is of: of the blocks before it there are headers at most.
+pub(crate) const META_BASE: &[u8] = b"base";
 /// There while a state is being imported: what is stored is not whole.
 pub(crate) const META_IMPORT: &[u8] = b"import";
 
@@ -167,7 +181,11 @@ pub(crate) fn decode_header(mut bytes: &[u8]) -> Result<Header, StoreError> {
 
 /// Senders and transactions of a block.
 pub(crate) fn encode_body(senders: &[Address], block: &SealedBlock) -> Vec<u8> {
-    let body = BlockBody { transactions: block.transactions().to_vec(), ..BlockBody::default() };
+    let body = BlockBody {
+        transactions: block.transactions().to_vec(),
+        commands: block.commands().to_vec(),
+        ..BlockBody::default()
+    };
     let mut out = (senders.len() as u32).to_be_bytes().to_vec();
     for sender in senders {
         out.extend_from_slice(sender.as_slice());
@@ -176,21 +194,44 @@ pub(crate) fn encode_body(senders: &[Address], block: &SealedBlock) -> Vec<u8> {
     out
 }
 
+/// Senders and body of a block of Ethereum.
+pub(crate) fn encode_foreign_body(
+    senders: &[Address],
+    block: &SealedBlock,
+    body: &ForeignBody,
+) -> Vec<u8> {
+    let mut out = (FOREIGN | senders.len() as u32).to_be_bytes().to_vec();
+    for sender in senders {
+        out.extend_from_slice(sender.as_slice());
+    }
+    out.extend_from_slice(&body.encode_with(block.transactions()));
+    out
+}
+
 pub(crate) fn decode_body(header: Header, mut bytes: &[u8]) -> Result<StoredBlock, StoreError> {
     let column = Column::Bodies;
-    let count = u32::from_be_bytes(take(column, &mut bytes)?) as usize;
+    let count = u32::from_be_bytes(take(column, &mut bytes)?);
+    let is_foreign = count & FOREIGN != 0;
+    let count = (count & !FOREIGN) as usize;
     let (packed, body) = count
         .checked_mul(20)
         .and_then(|length| bytes.split_at_checked(length))
         .ok_or_else(|| StoreError::value(column, "too short for its senders"))?;
     let senders: Vec<Address> = packed.chunks_exact(20).map(Address::from_slice).collect();
-    let body = BlockBody::decode(body).map_err(|e| StoreError::value(column, e))?;
-    if body.transactions.len() != senders.len() {
-        let found = body.transactions.len();
+    let (transactions, commands, foreign) = if is_foreign {
+        let (transactions, foreign) =
+            ForeignBody::decode_with(body).map_err(|e| StoreError::value(column, e))?;
+        (transactions, Vec::new(), Some(foreign))
+    } else {
+        let body = BlockBody::decode(body).map_err(|e| StoreError::value(column, e))?;
+        (body.transactions, body.commands, None)
+    };
+    if transactions.len() != senders.len() {
+        let found = transactions.len();
         return Err(StoreError::value(column, format!("{count} senders, {found} transactions")));
     }
-    let block = Block { header, transactions: body.transactions }.seal();
-    Ok(StoredBlock { block, senders })
+    let block = Block { header, transactions, commands }.seal();
+    Ok(StoredBlock { block, senders, foreign })
 }
 
 /// RLP list of receipts, each as it travels in Ethereum's own protocols.
@@ -204,6 +245,15 @@ pub(crate) fn decode_receipts(mut bytes: &[u8]) -> Result<Vec<Receipt>, StoreErr
     let receipts = Vec::decode(&mut bytes).map_err(|e| StoreError::value(Column::Receipts, e))?;
     finished(Column::Receipts, bytes)?;
     Ok(receipts)
+}
+
+/// An access record; `None` for what stands in its place when the block was not executed here.
+pub(crate) fn decode_record(bytes: &[u8]) -> Result<Option<AccessRecord>, StoreError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let record = borsh::from_slice(bytes);
+    record.map(Some).map_err(|e| StoreError::value(Column::AccessRecords, e))
 }
 
 /// Where a transaction lies.

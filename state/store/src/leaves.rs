@@ -13,7 +13,7 @@ use weft_types::StateError;
 
 /// Size of an EIP-7702 designator in bytes. Only codes of this size are looked up to tell whether
 /// they are one.
-pub(crate) const DELEGATION_BYTES: u32 = 23;
+const DELEGATION_BYTES: u32 = 23;
 
 /// Chunks of one code that lie together.
 const GROUP_CHUNKS: u32 = 256;
@@ -119,7 +119,7 @@ impl<'a> Leaves<'a> {
             };
             if account_first {
                 let Some((key, value)) = account.take() else { return Ok(()) };
-                for leaf in self.account(&key, &value)? {
+                for leaf in of_account(self.database, &key, &value)? {
                     if leaf.key >= *first && !visit(leaf)? {
                         return Ok(());
                     }
@@ -128,7 +128,7 @@ impl<'a> Leaves<'a> {
                 account = accounts.item()?;
             } else {
                 let Some((key, value)) = slot.take() else { return Ok(()) };
-                let leaf = slot_leaf(&key, &value)?;
+                let leaf = of_slot(&key, &value)?;
                 if leaf.key >= *first && !visit(leaf)? {
                     return Ok(());
                 }
@@ -136,24 +136,6 @@ impl<'a> Leaves<'a> {
                 slot = slots.header_item()?;
             }
         }
-    }
-
-    fn account(&self, key: &[u8], value: &[u8]) -> Result<[Leaf; 2], StoreError> {
-        let column = Column::Accounts;
-        let (address, account) = layout::decode_account(column, value)?
-            .ok_or_else(|| StoreError::value(column, "an account without value"))?;
-        let hash = *AccountKey::new(&address).hash();
-        if key != hash.as_slice() {
-            return Err(StoreError::value(column, format!("{address} lies under another key")));
-        }
-        let code = if account.code_size == DELEGATION_BYTES {
-            self.database.get(Column::Code, account.code_hash.as_slice())?
-        } else {
-            None
-        };
-        let origin = Origin::Account(address);
-        let leaves = account_leaves(&hash, &account, code.as_deref());
-        Ok(leaves.map(|(key, value)| Leaf { key, value, origin }))
     }
 
     /// Slots from 64 on. Of accounts that have none, one entry is read.
@@ -165,7 +147,7 @@ impl<'a> Leaves<'a> {
                 slots.seek(&[&key[..32], &[STORAGE]].concat());
                 continue;
             }
-            if !visit(slot_leaf(&key, &value)?)? {
+            if !visit(of_slot(&key, &value)?)? {
                 return Ok(());
             }
             slots.leave(&key);
@@ -203,7 +185,31 @@ impl<'a> Leaves<'a> {
     }
 }
 
-fn slot_leaf(key: &[u8], value: &[u8]) -> Result<Leaf, StoreError> {
+/// The leaves of an entry of `accounts`.
+pub(crate) fn of_account(
+    database: &Database,
+    key: &[u8],
+    value: &[u8],
+) -> Result<[Leaf; 2], StoreError> {
+    let column = Column::Accounts;
+    let (address, account) = layout::decode_account(column, value)?
+        .ok_or_else(|| StoreError::value(column, "an account without value"))?;
+    let hash = *AccountKey::new(&address).hash();
+    if key != hash.as_slice() {
+        return Err(StoreError::value(column, format!("{address} lies under another key")));
+    }
+    let code = if account.code_size == DELEGATION_BYTES {
+        database.get(Column::Code, account.code_hash.as_slice())?
+    } else {
+        None
+    };
+    let origin = Origin::Account(address);
+    let leaves = account_leaves(&hash, &account, code.as_deref());
+    Ok(leaves.map(|(key, value)| Leaf { key, value, origin }))
+}
+
+/// The leaf of an entry of `storage`.
+pub(crate) fn of_slot(key: &[u8], value: &[u8]) -> Result<Leaf, StoreError> {
     let column = Column::Storage;
     let tree_key = layout::tree_key(key)
         .ok_or_else(|| StoreError::value(column, format!("key of {} bytes", key.len())))?;

@@ -12,10 +12,9 @@
 //!    a block will need, many keys at once, while it is executed.
 //! 5. [`Store::snapshot`] copies the database while it runs; [`Maintenance`] is for a person: it
 //!    checks, merges, drops and copies a directory that no node has open.
-//!
-//! 4. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
+//! 6. [`Store::tree_at`] gives the commitment of one of the last 128 blocks, for proofs.
 //!    [`Store::export`], [`Import`] and [`Store::commit_listed`] move a state to another node and
-//!    continue it there without executing anything.
+//!    continue it there without executing anything; [`Stream`] is a state and such blocks as files.
 //!
 //! # Terms
 //! *Flat state*: the current value of every account and slot. *History*: for each change the value
@@ -28,6 +27,7 @@
 //!
 //! meta             "schema"  u32be
 //!                  "genesis" block hash
+//!                  "base"    n of the block that an imported state is of; the 256 before it are headers
 //!                  "import"  there while a state is being imported: the directory is not usable
 //!                  "head"    borsh (height u64, hash, state root)
 //!                  "oldest"  borsh (u64 for history, receipts, logs, access lists, records)
@@ -44,15 +44,18 @@
 //! certificates     n                      -> borsh commit certificate; none at genesis
 //! receipts         n                      -> RLP list of receipts
 //! access_lists     n                      -> RLP block access list (EIP-7928); none if not kept
-//! access_records   n                      -> borsh access record
+//! access_records   n                      -> borsh access record; empty if not executed here
 //! profiles         n                      -> JSON run profile; none if not executed here
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
 //! log_index        tag ‖ n                -> places u8: bit 4 address, bits 0..3 topics
+//! address_index    touch ‖ n              -> empty: block n touches the address
 //!
 //! account     address ‖ nonce u64be ‖ balance number [‖ code size u32be ‖ code hash]
 //! slot value  value number ‖ slot number
 //! tag         first 8 bytes of BLAKE3(address or topic); zero for any log
+//! touch       first 8 bytes of BLAKE3(kind u8 ‖ address): 0 named by the access list or a transaction, 1 sent a
+//!             transaction, 2 has other code. Kept as long as log_index
 //! ```
 //! A storage key is the key of the slot in the commitment's tree with its zone byte moved behind `H`,
 //! so one account is one range and the tree can be built by one scan. The file `tree.ckpt` beside the
@@ -60,8 +63,14 @@
 //! leads to the head's root, and is made again when it does not. Address and slot are stored
 //! beside their hashes, so the state can be listed.
 //!
-//! The schema of this layout is 2. Schema 1 had no `log_index` and no `meta.oldest`: opening such a
-//! directory adds the index and says so in the log. Any other schema is refused, unchanged.
+//! The schema of this layout is 3. Schema 1 had no `log_index` and no `meta.oldest`, schema 2 no
+//! `address_index`: opening such a directory adds the indices, from what is kept of the blocks, and
+//! says so in the log. Any other schema is refused, unchanged.
+//!
+//! Schema 2^31 + 3 is a directory with a chain of Ethereum that was executed here ([`Store::open_foreign`]).
+//! It differs in three things: the headers are Ethereum's and name Merkle-Patricia roots, so the root of our
+//! tree is in `meta.head` alone; there are no certificates; and a body is Ethereum's own, in RLP (with blob
+//! transactions, ommers and withdrawals), behind a count of senders whose highest bit is set.
 //!
 //! # Invariants
 //! - A block is stored whole or not at all, and the head moves only after the disk has it. What is
@@ -104,18 +113,41 @@
 //!                                              1,000 deep          16.4 us
 //!                                              100,000 deep        17.2 us
 //! ```
-//! On disk, after 4,000 blocks of 200 transfers, most of them to new accounts; *pruned* keeps 1,000
-//! blocks of everything that need not be kept for ever:
+//! On disk, after 10,000 blocks of 200 transfers, most of them to new accounts, and after merging;
+//! *pruned* keeps 1,000 blocks of everything that need not be kept for ever:
 //! ```text
-//! $ cargo run --release --workspace --example room -- --blocks 4000 --transfers 200 --keep 1000
+//! $ cargo run --release --workspace --example room -- --blocks 10000 --transfers 200 --keep 1000
 //!                             archive   pruned
-//! an account, of 552,483         65 B     65 B
-//! a block                      75.1 kB  53.5 kB
+//! an account, of 866,707         65 B     65 B
+//! a block                      74.1 kB  39.8 kB
 //!   bodies, transactions       34.3 kB  34.3 kB
-//!   access lists               16.8 kB   8.8 kB
-//!   history                    10.8 kB   3.8 kB
-//!   records                    12.2 kB   6.0 kB
+//!   access lists               16.8 kB   1.9 kB
+//!   history                     9.8 kB   1.8 kB
+//!   records                    12.1 kB   1.5 kB
+//!   headers, receipts, others   1.1 kB   0.4 kB
+//! the folder                   772 MiB  444 MiB   (before merging: 874 MiB, 671 MiB)
+//! memory at the end            998 MiB 1012 MiB   (of 1792 MiB that the options allow)
 //! ```
+//!
+//! # Memory
+//! A store takes at most [`StoreOptions::state_cache_bytes`] for hot values, `cache_bytes` for blocks of
+//! table files, `write_buffer_bytes` for what is not yet in files, one and a half times
+//! `tree_memory_bytes` for the trees of the last blocks, and besides these about 2 bytes for each stored
+//! key: filters and indices of open table files. For the whole node, with the constant that comes on top,
+//! see the README; `tests/examples/soak.rs` measures it.
+//!
+//! # A stream
+//! ```text
+//! STREAM/anchor               block, then borsh list of header bytes: the 256 before it, ascending
+//!        plan                 how its state is divided: see weft_commitment::sync
+//!        chunks/00042         the leaves of one section of the plan: leaf stream of EIP-8347, origins
+//!        blocks/000000000123  block, with its access list
+//!
+//! block = borsh (version u8 = 1, header bytes, body bytes, receipts bytes, certificate option)
+//!         header, body as in block sync and receipts in RLP; senders are recovered by who reads
+//! ```
+//! Nothing in it is believed: the header is the one that a certificate names, the plan leads to its
+//! state root, each chunk to the plan, and each later block to its own header.
 //!
 //! # It is not
 //! The consensus log: votes and undecided proposals are kept elsewhere, so that compaction of the
@@ -131,7 +163,7 @@
 //! let change = AccountDiff { address, before: None, after: Some(account), slots: vec![] };
 //! let diff = StateDiff { accounts: vec![change], code: vec![] };
 //! let header = Header { state_root: Tree::empty().apply(&diff).root(), ..Header::default() };
-//! let block = Block { header, transactions: vec![] }.seal();
+//! let block = Block { header, transactions: vec![], commands: vec![] }.seal();
 //!
 //! let directory = tempfile::tempdir()?;
 //! let genesis = GenesisState { block: &block, diff: &diff };
@@ -142,6 +174,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod addresses;
 mod cache;
 mod check;
 mod columns;
@@ -149,6 +182,7 @@ mod commit;
 mod database;
 mod error;
 mod faults;
+mod foreign;
 mod layout;
 mod leaves;
 mod lists;
@@ -166,11 +200,13 @@ mod trees;
 mod upgrade;
 mod view;
 
+pub use addresses::{TOUCHING_MAX, Touch};
 pub use cache::CacheStats;
 pub use check::CheckReport;
 pub use commit::{BlockCommit, GenesisState};
 pub use error::StoreError;
 pub use faults::Faults;
+pub use foreign::ForeignCommit;
 pub use logs::LogQuery;
 pub use maintenance::{
     ColumnStats, DatabaseStats, DirectoryVersion, Maintenance, directory_version,
@@ -181,7 +217,9 @@ pub use snapshot::{
     SnapshotFile, SnapshotManifest, read_manifest, restore_snapshot, verify_snapshot,
 };
 pub use store::{Head, Store, StoredBlock};
-pub use sync::{Anchor, Export, Import, ListedBlock};
+pub use sync::{
+    ANCHOR_BYTES_MAX, Anchor, Export, Import, LISTED_BYTES_MAX, ListedBlock, Senders, Stream,
+};
 pub use trees::PROOF_BLOCKS;
 /// What a tree given out by this store answers with: see [`Store::tree_at`].
 pub use weft_commitment::CommitmentError;

@@ -6,9 +6,10 @@ use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::retention::{Kept, Oldest, Retention};
 use crate::snapshot::{self, SnapshotManifest};
-use crate::{StoreError, StoreOptions, open};
+use crate::{Store, StoreError, StoreOptions, open};
 use alloy_primitives::B256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Attempts to read a directory beside the node that runs on it.
@@ -39,14 +40,14 @@ pub struct DirectoryVersion {
 }
 
 /// Room that a database takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseStats {
     /// Height of the head.
     pub height: u64,
     /// Hash of the head.
     pub hash: B256,
     /// Lowest heights that can be read, by what is kept.
-    pub oldest: Vec<(&'static str, u64)>,
+    pub oldest: Vec<(Cow<'static, str>, u64)>,
     /// Column families.
     pub columns: Vec<ColumnStats>,
     /// All files of the directory, in bytes.
@@ -54,10 +55,10 @@ pub struct DatabaseStats {
 }
 
 /// Room that one column family takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnStats {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Entries, about.
     pub entries: u64,
     /// Table files, in bytes.
@@ -174,6 +175,19 @@ pub fn directory_version(directory: &Path) -> Result<DirectoryVersion, StoreErro
     })
 }
 
+impl Store {
+    /// Room that the database takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the disk fails.
+    pub fn stats(&self) -> Result<DatabaseStats, StoreError> {
+        let block = &self.head().block;
+        let (hash, state_root) = (block.hash(), block.header().state_root);
+        let head = HeadRecord { height: block.height().0, hash, state_root };
+        stats(&self.shared_database(), self.directory(), &head)
+    }
+}
+
 /// A node that runs may remove a file between finding its name and reading it: then the files that
 /// are there now are read.
 fn read_beside_a_node(directory: &Path) -> Result<Option<open::Facts>, StoreError> {
@@ -186,7 +200,7 @@ fn read_beside_a_node(directory: &Path) -> Result<Option<open::Facts>, StoreErro
     }
 }
 
-pub(crate) fn stats(
+fn stats(
     database: &Database,
     directory: &Path,
     head: &HeadRecord,
@@ -197,7 +211,7 @@ pub(crate) fn stats(
     };
     let one = |column: Column| -> Result<ColumnStats, StoreError> {
         Ok(ColumnStats {
-            name: column.name(),
+            name: column.name().into(),
             entries: number(column, "rocksdb.estimate-num-keys")?,
             table_bytes: number(column, "rocksdb.total-sst-files-size")?,
             blob_bytes: number(column, "rocksdb.total-blob-file-size")?,
@@ -208,7 +222,7 @@ pub(crate) fn stats(
     Ok(DatabaseStats {
         height: head.height,
         hash: head.hash,
-        oldest: Kept::ALL.map(|kept| (kept.name(), oldest.of(kept))).to_vec(),
+        oldest: Kept::ALL.map(|kept| (kept.name().into(), oldest.of(kept))).to_vec(),
         columns: Column::ALL.into_iter().map(one).collect::<Result<_, _>>()?,
         directory_bytes: directory_bytes(directory),
     })

@@ -14,12 +14,19 @@ pub(crate) fn open(
     path: &Path,
     genesis: GenesisState<'_>,
     options: &StoreOptions,
+    foreign: bool,
 ) -> Result<(Database, HeadRecord), StoreError> {
-    let (database, fresh) = open_database(path, options)?;
+    let (mut database, fresh) = open_database(path, options)?;
     if fresh {
-        genesis.tree()?;
-        database.write_block(0, genesis.batch(&database))?;
+        database.set_foreign(foreign);
+        let root = genesis.tree(foreign)?.root();
+        database.write_block(0, genesis.batch(&database, root))?;
     } else {
+        let schema = |foreign| if foreign { layout::SCHEMA_FOREIGN } else { layout::SCHEMA };
+        if database.is_foreign() != foreign {
+            let (expected, found) = (schema(foreign), schema(!foreign));
+            return Err(StoreError::Schema { expected, found });
+        }
         check_genesis(&database, genesis)?;
     }
     let head = database
@@ -48,7 +55,7 @@ pub(crate) fn open_database(
         drop(rocks);
         rocks = open_rocks(path, &[], Create::Columns, options, &horizon)?;
     }
-    if layout == Layout::WithoutIndices {
+    if matches!(layout, Layout::WithoutIndices | Layout::WithoutAddresses) {
         drop(rocks);
         rocks = open_rocks(path, &names, Create::Columns, options, &horizon)?;
     }
@@ -56,9 +63,12 @@ pub(crate) fn open_database(
         let what = format!("column family {} is missing", column.name());
         return Err(StoreError::Damaged { what });
     }
-    let database = Database::new(rocks, horizon, options.sync, options.faults);
-    if layout == Layout::WithoutIndices {
-        upgrade::add_indices(&database)?;
+    let mut database = Database::new(rocks, horizon, options.sync, options.faults);
+    database.set_foreign(layout == Layout::Foreign);
+    match layout {
+        Layout::WithoutIndices => upgrade::add_indices(&database)?,
+        Layout::WithoutAddresses => upgrade::add_addresses(&database)?,
+        Layout::None | Layout::Current | Layout::Foreign => {}
     }
     let oldest = database.get_as(Column::Meta, layout::META_OLDEST, layout::decode_oldest)?;
     let oldest: Oldest = oldest.unwrap_or_default();
@@ -72,10 +82,14 @@ pub(crate) fn open_database(
 enum Layout {
     /// Nothing was ever committed: it is new, or its creation was interrupted.
     None,
-    /// The one before this version's.
+    /// The first one.
     WithoutIndices,
+    /// The one before this version's.
+    WithoutAddresses,
     /// This version's.
     Current,
+    /// This version's, with a chain of Ethereum.
+    Foreign,
 }
 
 /// Whether column families that are not there are made.
@@ -146,7 +160,9 @@ fn layout_of(rocks: &DB) -> Result<Layout, StoreError> {
     };
     match u32::from_be_bytes(layout::decode_number(Column::Meta, &schema)?) {
         layout::SCHEMA => Ok(Layout::Current),
+        layout::SCHEMA_FOREIGN => Ok(Layout::Foreign),
         layout::SCHEMA_WITHOUT_LOG_INDEX => Ok(Layout::WithoutIndices),
+        layout::SCHEMA_WITHOUT_ADDRESS_INDEX => Ok(Layout::WithoutAddresses),
         found => Err(StoreError::Schema { expected: layout::SCHEMA, found }),
     }
 }

@@ -4,12 +4,10 @@ use crate::StoreError;
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
-use crate::leaves::{DELEGATION_BYTES, code_stems};
+use crate::leaves::{self, code_stems};
 use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
-use weft_commitment::{
-    AccountKey, Tree, TreeBuilder, TreeKey, account_leaves, code_leaves, slot_value,
-};
+use weft_commitment::{Tree, TreeBuilder, TreeKey, code_leaves};
 
 type Entries<'a> = DBRawIteratorWithThreadMode<'a, DB>;
 
@@ -66,36 +64,14 @@ fn push_state(
     let mut slots = entries(database, snapshot, Column::Storage);
     while let Some((key, value)) = accounts.item() {
         push_slots_below(&mut slots, Some(key), builder)?;
-        push_account(database, key, value, builder)?;
+        for leaf in leaves::of_account(database, key, value)? {
+            push(builder, Column::Accounts, leaf.key, &leaf.value)?;
+        }
         accounts.next();
     }
     ended(&accounts)?;
     push_slots_below(&mut slots, None, builder)?;
     ended(&slots)
-}
-
-fn push_account(
-    database: &Database,
-    key: &[u8],
-    value: &[u8],
-    builder: &mut TreeBuilder,
-) -> Result<(), StoreError> {
-    let column = Column::Accounts;
-    let (address, account) = layout::decode_account(column, value)?
-        .ok_or_else(|| StoreError::value(column, "an account without value"))?;
-    let hash = *AccountKey::new(&address).hash();
-    if key != hash.as_slice() {
-        return Err(StoreError::value(column, format!("{address} lies under another key")));
-    }
-    let code = if account.code_size == DELEGATION_BYTES {
-        database.get(Column::Code, account.code_hash.as_slice())?
-    } else {
-        None
-    };
-    for (key, value) in account_leaves(&hash, &account, code.as_deref()) {
-        push(builder, column, key, &value)?;
-    }
-    Ok(())
 }
 
 /// Slots of all accounts whose hash is below `account`, or all that are left.
@@ -109,10 +85,8 @@ fn push_slots_below(
         if account.is_some_and(|account| key >= account) {
             return Ok(());
         }
-        let tree_key = layout::tree_key(key)
-            .ok_or_else(|| StoreError::value(column, format!("key of {} bytes", key.len())))?;
-        let value = layout::decode_slot(column, value)?;
-        push(builder, column, tree_key, &slot_value(&value))?;
+        let leaf = leaves::of_slot(key, value)?;
+        push(builder, column, leaf.key, &leaf.value)?;
         slots.next();
     }
     Ok(())

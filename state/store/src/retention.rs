@@ -26,7 +26,7 @@ pub struct Retention {
     pub history: Keep,
     /// Receipts, with the logs in them.
     pub receipts: Keep,
-    /// The index that finds logs; worth nothing without the receipts.
+    /// The indices that find logs, worth nothing without the receipts, and the blocks of an address.
     pub logs: Keep,
     /// Block access lists (EIP-7928).
     pub access_lists: Keep,
@@ -41,7 +41,7 @@ pub enum Kept {
     History,
     /// Receipts.
     Receipts,
-    /// The index of logs.
+    /// The indices of logs and of addresses.
     Logs,
     /// Block access lists.
     AccessLists,
@@ -113,7 +113,7 @@ impl Kept {
         match self {
             Self::History => &[Column::AccountHistory, Column::StorageHistory],
             Self::Receipts => &[Column::Receipts],
-            Self::Logs => &[Column::LogIndex],
+            Self::Logs => &[Column::LogIndex, Column::AddressIndex],
             Self::AccessLists => &[Column::AccessLists],
             Self::Records => &[Column::AccessRecords, Column::Profiles],
         }

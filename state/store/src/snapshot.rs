@@ -8,7 +8,7 @@
 //! folder with a manifest is complete. Nothing of the database is locked for longer than RocksDB
 //! needs to write down what is in memory.
 
-mod files;
+pub(crate) mod files;
 
 use crate::columns::{Column, database_options, descriptors};
 use crate::database::Database;
@@ -231,7 +231,7 @@ fn open_read_only(directory: &Path) -> Result<Database, StoreError> {
     Ok(Database::new(rocks, horizon, false, Faults::default()))
 }
 
-fn remove(directory: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(directory: &Path) -> Result<(), StoreError> {
     match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(failure(directory, &error))

@@ -2,7 +2,7 @@
 
 mod blocks;
 
-pub(crate) use blocks::block as stored_block;
+pub(crate) use blocks::{base, block as stored_block};
 
 use crate::cache::{CacheStats, StateCache};
 use crate::columns::Column;
@@ -17,10 +17,11 @@ use crate::{StoreError, StoreOptions, open, rebuild, trees};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rocksdb::WriteBatch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use weft_commitment::Tree;
-use weft_types::{SealedBlock, StateReader};
+use weft_types::{ForeignBody, SealedBlock, StateDiff, StateReader};
 
 /// The durable chain and state of one node.
 ///
@@ -58,6 +59,8 @@ pub struct StoredBlock {
     pub block: SealedBlock,
     /// Sender of each transaction.
     pub senders: Vec<Address>,
+    /// What a block of Ethereum has besides; `None` in a chain of our own.
+    pub foreign: Option<ForeignBody>,
 }
 
 impl std::fmt::Debug for Head {
@@ -91,12 +94,23 @@ impl Store {
         genesis: GenesisState<'_>,
         options: StoreOptions,
     ) -> Result<Arc<Self>, StoreError> {
-        let (database, record) = open::open(directory, genesis, &options)?;
+        Self::open_chain(directory, genesis, options, false)
+    }
+
+    /// [`Self::open`] and [`Self::open_foreign`].
+    pub(crate) fn open_chain(
+        directory: &Path,
+        genesis: GenesisState<'_>,
+        options: StoreOptions,
+        foreign: bool,
+    ) -> Result<Arc<Self>, StoreError> {
+        let (database, record) = open::open(directory, genesis, &options, foreign)?;
         let block = blocks::block(&database, record.height)?.ok_or_else(|| {
             StoreError::Damaged { what: format!("block {} of the head is missing", record.height) }
         })?;
         let block = block.block;
-        if block.hash() != record.hash || block.header().state_root != record.state_root {
+        let same_root = foreign || block.header().state_root == record.state_root;
+        if block.hash() != record.hash || !same_root {
             let (found, expected) = (block.hash(), record.hash);
             let what = format!("block {} is {found}, expected {expected}", record.height);
             return Err(StoreError::Damaged { what });
@@ -143,6 +157,10 @@ impl Store {
         self.put(commit, false)
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        self.trees.directory()
+    }
+
     pub(crate) fn shared_database(&self) -> Arc<Database> {
         Arc::clone(&self.source.database)
     }
@@ -164,13 +182,30 @@ impl Store {
             database.drop_below(&next)?;
         }
         let batch = commit.batch(database, executed)?;
+        self.write(commit.block, commit.tree, &commit.diff, batch)
+    }
+
+    /// Writes the batch of a block that was found good and moves the head to it. The caller holds
+    /// the writer's lock.
+    pub(crate) fn write(
+        &self,
+        block: SealedBlock,
+        tree: Tree,
+        diff: &StateDiff,
+        batch: WriteBatch,
+    ) -> Result<Arc<Head>, StoreError> {
+        let database = &self.source.database;
+        let height = block.height().0;
         database.write_block(height, batch)?;
-        self.source.cache.promote(&commit.diff);
-        let changes = commit.diff.changes();
-        let tree = self.trees.push(database, height, commit.tree, changes);
-        let head = Arc::new(head(&self.source, commit.block, tree));
+        self.source.cache.promote(diff);
+        let tree = self.trees.push(database, height, tree, diff.changes());
+        let head = Arc::new(head(&self.source, block, tree));
         self.head.store(Arc::clone(&head));
         Ok(head)
+    }
+
+    pub(crate) const fn writer(&self) -> &Mutex<()> {
+        &self.writer
     }
 
     /// Waits until everything that was committed is on the disk. Needed only without
@@ -213,9 +248,14 @@ impl Store {
         if height > head {
             return Err(StoreError::UnknownHeight { height, head });
         }
-        let oldest = head.saturating_sub(PROOF_BLOCKS);
+        // The headers of a foreign chain say nothing about our trees, so none can be restored from lists.
+        let foreign = self.is_foreign();
+        let oldest = if foreign { head } else { head.saturating_sub(PROOF_BLOCKS) };
         if height < oldest {
             return Err(StoreError::NoProof { height, oldest, head });
+        }
+        if foreign {
+            return Ok(self.head.load().tree.clone());
         }
         let tree = trees::at(&self.source, &self.trees, height)?;
         let expected = self.header(height)?.map(|header| header.state_root);
@@ -252,6 +292,12 @@ impl Store {
     #[must_use]
     pub fn oldest(&self) -> Oldest {
         self.source.database.horizon().oldest()
+    }
+
+    /// How far back what belongs to past blocks is kept.
+    #[must_use]
+    pub const fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     /// How the cache of hot state serves.

@@ -62,6 +62,10 @@ impl Trees {
         }
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The tree of the new head: it reads from the flat state at its height what it does not hold,
     /// and holds no more than it may. `changes` is what the block changed.
     pub(crate) fn push(

@@ -1,6 +1,6 @@
 //! Executing a block by the oracle.
 
-use super::results::{Executed, Receipts};
+use super::results::Executed;
 use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::effects::Wanted;
@@ -9,6 +9,7 @@ use crate::error::ExecutionError;
 use crate::ledger::{Below, Ledger};
 use crate::oracle::{Oracle, net_change};
 use crate::profile::profile_of;
+use crate::receipts::Receipts;
 use crate::settle::{Admission, Policy};
 use crate::system::{self, Phase};
 use crate::value::Value;
@@ -35,7 +36,7 @@ impl Executor {
         base.set_before_transactions(before.ledger.values().clone());
 
         let wanted = Wanted { facts: true, reads: true, accesses: true, ..Wanted::NOTHING };
-        let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
+        let vm = BlockVm::new(&base, &environment, block.transactions, wanted, None);
         let admission = Admission::new(block.transactions, Policy::Reject, block.header.gas_limit);
         let mut oracle = Oracle::new(&base, admission);
         let Phase { ledger, accesses, .. } = before;
@@ -57,8 +58,7 @@ impl Executor {
         let Oracle { admission, recorder, record, values, codes, .. } = oracle;
         let (diff, wiped) = net_change(&base, &values, &codes, empty_exists)?;
         let access_list = Bytes::from(alloy_rlp::encode(recorder.finish()));
-        let Receipts { receipts, logs_bloom, receipts_root } =
-            Receipts::make(admission.outcomes, true);
+        let Receipts { receipts, logs_bloom, receipts_root } = Receipts::of(admission.outcomes);
         let mut executed = Executed {
             transactions: block.pick(&admission.included),
             skipped: admission.skipped,

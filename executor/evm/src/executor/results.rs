@@ -1,15 +1,12 @@
 //! What executing a block gives.
 
 use crate::executor::Products;
-use crate::settle::Outcome;
 use alloy_primitives::{Address, B256, Bloom, Bytes};
-use rayon::prelude::*;
 use std::sync::Arc;
 use weft_types::block::transactions_root;
-use weft_types::receipt::{logs_bloom, receipts_root};
 use weft_types::{
-    AccessRecord, Block, Header, Receipt, RecoveredTransaction, RunProfile, SealedBlock, StateDiff,
-    Transaction,
+    AccessRecord, Block, Command, Header, Receipt, RecoveredTransaction, RunProfile, SealedBlock,
+    StateDiff, Transaction,
 };
 
 /// A candidate that did not become part of the block being built.
@@ -120,45 +117,24 @@ impl Executed {
             block_access_list_hash: Some(self.access_list_hash),
             ..header
         };
-        Block { header, transactions }.seal()
+        Block { header, transactions, commands: Vec::new() }.seal()
+    }
+
+    /// [`seal`](Self::seal) for a block with commands, which its header names already.
+    #[must_use]
+    pub fn seal_after(
+        &self,
+        header: Header,
+        state_root: B256,
+        commands: Vec<Command>,
+    ) -> SealedBlock {
+        let block = self.seal(header, state_root).into_block();
+        Block { commands, ..block }.seal()
     }
 
     /// The transactions without their senders.
     #[must_use]
     pub fn plain_transactions(&self) -> Vec<Transaction> {
         self.transactions.iter().map(|transaction| transaction.inner().clone()).collect()
-    }
-}
-
-/// The receipts of a block and what the header says of them.
-#[derive(Default)]
-pub(super) struct Receipts {
-    pub(super) receipts: Vec<Receipt>,
-    pub(super) logs_bloom: Bloom,
-    pub(super) receipts_root: B256,
-}
-
-impl Receipts {
-    /// What is asked for.
-    pub(super) fn of(outcomes: Vec<Outcome>, products: Products) -> Self {
-        if products.receipts || products.receipts_root {
-            Self::make(outcomes, products.receipts_root)
-        } else {
-            Self::default()
-        }
-    }
-
-    pub(super) fn make(outcomes: Vec<Outcome>, summary: bool) -> Self {
-        let receipts: Vec<Receipt> = if rayon::current_thread_index().is_some() {
-            outcomes.into_par_iter().with_min_len(64).map(Outcome::into_receipt).collect()
-        } else {
-            outcomes.into_iter().map(Outcome::into_receipt).collect()
-        };
-        let (logs_bloom, receipts_root) = if summary {
-            (logs_bloom(&receipts), receipts_root(&receipts))
-        } else {
-            Default::default()
-        };
-        Self { receipts, logs_bloom, receipts_root }
     }
 }

@@ -1,6 +1,6 @@
 //! Executing a block by speculation (Block-STM), and making its products.
 
-use super::results::{Executed, Receipts};
+use super::results::Executed;
 use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::effects::Wanted;
@@ -9,7 +9,8 @@ use crate::error::{ExecutionError, Failure};
 use crate::ledger::Ledger;
 use crate::products::{Ingredients, Settled, each};
 use crate::profile::profile_of;
-use crate::settle::{Admission, Outcome, Policy, Settler, Trace};
+use crate::receipts::{ReceiptWorks, Receipts};
+use crate::settle::{Admission, Policy, Settler, Trace};
 use crate::system::{self, Phase};
 use crate::vm::BlockVm;
 use alloy_consensus::Transaction as _;
@@ -33,21 +34,20 @@ impl Executor {
         policy: Policy,
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let empty_exists = !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
         let environment = Environment::new(block.header, block.rules);
         let base = Base::new(state, block.header, &self.codes);
         let mut before = Phase::new(&environment, block, Ledger::new(&base));
         before.before_transactions()?;
         base.set_before_transactions(before.ledger.values().clone());
 
-        let wanted = Wanted {
-            facts: products.access_record,
-            cells: products.access_list,
-            ..Wanted::NOTHING
-        };
-        let vm = BlockVm::new(&base, &environment, block.transactions, wanted);
+        let (facts, cells) = (products.access_record, products.access_list);
+        let wanted = Wanted { facts, cells, ..Wanted::NOTHING };
+        let works = ReceiptWorks::wanted(products);
+        // Deposits are read from the logs of all transactions in their order: such blocks keep them until the end.
+        let behind = works.as_ref().filter(|_| block.rules.deposits().is_none());
+        let vm = BlockVm::new(&base, &environment, block.transactions, wanted, behind);
         let admission = Admission::new(block.transactions, policy, block.header.gas_limit);
-        let mut settler = Settler::new(admission, products.access_record);
+        let mut settler = Settler::new(admission, behind, products.access_record);
         let options = Options {
             incarnations: products.incarnations,
             min_parallel_transactions: self.min_parallel(block.transactions),
@@ -66,13 +66,12 @@ impl Executor {
         let requests = after.after_transactions(admission.logs())?;
         let mut all_codes: BTreeMap<B256, Bytes> =
             codes.into_iter().map(|(hash, code)| (hash, code.original_bytes())).collect();
-        let Phase { ledger, accesses, .. } = before;
-        let (values, codes) = ledger.into_parts();
-        all_codes.extend(codes);
-        let before = (accesses, values);
-        let Phase { ledger, accesses, .. } = after;
-        let (values, codes) = ledger.into_parts();
-        all_codes.extend(codes);
+        let mut of = |phase: Phase<'_, '_>| {
+            let (values, codes) = phase.ledger.into_parts();
+            all_codes.extend(codes);
+            (phase.accesses, values)
+        };
+        let (before, after) = (of(before), of(after));
         let Admission { included, outcomes, skipped, gas_used, .. } = admission;
         let ingredients = Ingredients {
             base: &base,
@@ -80,11 +79,13 @@ impl Executor {
             included: &included,
             accessed: &accessed,
             before,
-            after: (accesses, values),
+            after,
             codes: all_codes,
-            empty_exists,
+            empty_exists: !block.rules.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON),
         };
-        let made = self.make_products(&ingredients, outcomes, &traces, products)?;
+        let receipts =
+            || works.as_ref().map_or_else(Receipts::default, |works| works.finish(outcomes));
+        let made = self.make_products(&ingredients, receipts, &traces, products)?;
         Ok(Executed {
             transactions: block.pick(&included),
             skipped,
@@ -139,11 +140,10 @@ impl Executor {
     fn make_products(
         &self,
         ingredients: &Ingredients<'_, '_>,
-        outcomes: Vec<Outcome>,
+        receipts: impl FnOnce() -> Receipts + Send,
         traces: &[Trace<'_>],
         products: Products,
     ) -> Result<Executed, ExecutionError> {
-        let gas_used: Vec<u64> = outcomes.iter().map(|outcome| outcome.gas_used).collect();
         let list = || -> Result<(B256, Bytes), ExecutionError> {
             if !products.access_list {
                 return Ok(Default::default());
@@ -153,13 +153,10 @@ impl Executor {
         };
         let record = || {
             let places: Vec<usize> = (0..traces.len()).collect();
-            let access = |place: &usize| {
-                ingredients.transaction_access(*place, gas_used[*place], &traces[*place])
-            };
+            let access = |place: &usize| ingredients.transaction_access(*place, &traces[*place]);
             AccessRecord { transactions: each(&places, access) }
         };
         let net = || if products.diff { ingredients.net_change() } else { Ok(Default::default()) };
-        let receipts = || Receipts::of(outcomes, products);
         let work = || {
             if rayon::current_thread_index().is_none() {
                 return (list(), (record(), (net(), receipts())));
@@ -168,7 +165,7 @@ impl Executor {
         };
         // A small block is not worth the call.
         let nothing = Products { incarnations: false, ..products } == Products::NONE;
-        let small = gas_used.len() < PARALLEL_PRODUCTS_MIN || nothing;
+        let small = ingredients.included.len() < PARALLEL_PRODUCTS_MIN || nothing;
         let (list, (access_record, (net, receipts))) =
             if small { work() } else { self.pool.install(work) };
         let ((access_list_hash, access_list), (diff, wiped)) = (list?, net?);

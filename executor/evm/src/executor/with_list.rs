@@ -1,12 +1,13 @@
 //! Executing a block with its access list.
 
-use super::results::{Executed, Receipts};
+use super::results::Executed;
 use super::speculative::PARALLEL_PRODUCTS_MIN;
 use super::{BlockInput, Executor, Products};
 use crate::base::Base;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::listed::Listed;
+use crate::receipts::{ReceiptWorks, Receipts};
 use crate::settle::{Outcome, Policy};
 use crate::system;
 use crate::verification::{Agreed, Checked, Verdict, Verification};
@@ -15,7 +16,8 @@ use revm::primitives::hardfork::SpecId;
 use std::sync::Arc;
 use std::time::Instant;
 use weft_types::{
-    AccessRecord, RecoveredTransaction, RunMode, RunProfile, StateReader, TransactionAccess,
+    AccessRecord, RecoveredTransaction, RunMode, RunProfile, StateDiff, StateReader,
+    TransactionAccess,
 };
 
 /// The executed transactions in the order of the block.
@@ -30,14 +32,16 @@ struct Admitted {
 }
 
 impl Executor {
-    /// With a list: no speculation. Where the list cannot say what the block does, speculation and a comparison.
+    /// With a list: no speculation. Where the list cannot say what the block does, speculation and a comparison. `beside` is
+    /// given the net change of the list while the block is executed; `true` says that it is that of the result.
     pub(super) fn execute_with_list(
         &self,
         block: &BlockInput<'_>,
         state: &dyn StateReader,
         list: &[u8],
         products: Products,
-    ) -> Result<Executed, ExecutionError> {
+        beside: Option<&(dyn Fn(&StateDiff) + Sync)>,
+    ) -> Result<(Executed, bool), ExecutionError> {
         let environment = Environment::new(block.header, block.rules);
         let base = Base::new(state, block.header, &self.codes);
         let listed =
@@ -50,19 +54,26 @@ impl Executor {
             min_parallel_transactions: self.min_parallel_by_gas(block.transactions),
             traced: products.access_record,
             timed: products.incarnations,
-            logged: products.receipts
-                || products.receipts_root
-                || block.rules.deposit_contract.is_some(),
+            logged: products.receipts || products.receipts_root || block.rules.deposits().is_some(),
         };
         let started = Instant::now();
-        let mut agreed = match verification.run(&self.pool)? {
+        let (verdict, foreseen) = match beside {
+            None => (verification.run(&self.pool), None),
+            Some(beside) => rayon::join(
+                || verification.run(&self.pool),
+                || foresee(&listed).inspect(|diff| beside(diff)),
+            ),
+        };
+        let mut agreed = match verdict? {
             Verdict::Agrees(agreed) => agreed,
             // Before Cancun it may differ only because a transaction below, not executed yet, destroys an account.
             Verdict::Differs(index, reason) if block.rules.spec.is_enabled_in(SpecId::CANCUN) => {
                 return Err(ExecutionError::Invalid { index: Some(index), reason });
             }
             Verdict::Differs(..) | Verdict::Inexpressible => {
-                return self.execute_and_compare(block, state, list, products);
+                let executed = self.execute_and_compare(block, state, list, products)?;
+                let agrees = foreseen.is_some_and(|diff| diff == executed.diff);
+                return Ok((executed, agrees));
             }
         };
         let wall = started.elapsed();
@@ -73,13 +84,15 @@ impl Executor {
             incarnations: std::mem::take(&mut agreed.incarnations),
             ..RunProfile::empty()
         };
-        let mut executed = self.finish_with_list(block, &verification, agreed, products)?;
+        let agrees = foreseen.is_some();
+        let mut executed =
+            self.finish_with_list(block, &verification, (agreed, foreseen), products)?;
         executed.profile = profile;
         if products.access_list {
             executed.access_list_hash = keccak256(list);
             executed.access_list = Bytes::copy_from_slice(list);
         }
-        Ok(executed)
+        Ok((executed, agrees))
     }
 
     /// Takes the executed transactions into the block, holds the rest of it against the list, and makes the products.
@@ -87,7 +100,7 @@ impl Executor {
         &self,
         block: &BlockInput<'_>,
         verification: &Verification<'_>,
-        mut agreed: Agreed,
+        (mut agreed, foreseen): (Agreed, Option<StateDiff>),
         products: Products,
     ) -> Result<Executed, ExecutionError> {
         let listed = verification.listed;
@@ -112,8 +125,16 @@ impl Executor {
         }
         let requests = after.requests;
         let outcomes = admitted.outcomes;
-        let net = || if products.diff { listed.net_change() } else { Ok(Default::default()) };
-        let receipts = || Receipts::of(outcomes, products);
+        let net = || match foreseen {
+            // The list is the one that it was taken from, and that list is right.
+            Some(diff) => Ok(diff),
+            None if products.diff => listed.net_change(),
+            None => Ok(Default::default()),
+        };
+        let receipts = || {
+            let works = ReceiptWorks::wanted(products);
+            works.map_or_else(Receipts::default, |works| works.finish(outcomes))
+        };
         let work = || {
             if rayon::current_thread_index().is_none() {
                 return (net(), receipts());
@@ -155,6 +176,13 @@ impl Executor {
         executed.keep(products);
         Ok(executed)
     }
+}
+
+/// The net change that a list tells of, if it can be read.
+fn foresee(listed: &Listed<'_>) -> Option<StateDiff> {
+    listed.decode();
+    listed.check().ok()?;
+    listed.net_change().ok()
 }
 
 /// Takes what the workers executed into the block, in its order: whether each transaction finds room.
@@ -199,7 +227,7 @@ fn admit(block: &BlockInput<'_>, agreed: Agreed, logged: bool) -> Result<Admitte
         gas_used += used;
         if let Some(logs) = logs.next() {
             let kind = transactions[index as usize].tx_type();
-            outcomes.push(Outcome::new(kind, success, used, gas_used, logs));
+            outcomes.push(Outcome::new(kind, success, gas_used, logs));
         }
     }
     let mut record = agreed.accesses;

@@ -21,7 +21,7 @@ impl Listed<'_> {
         let mut used = BTreeMap::new();
         for account in diffs {
             let Some(account) = account? else { continue };
-            let code = account.after.and_then(|after| codes.get_key_value(&after.code_hash));
+            let code = account.new_code().and_then(|hash| codes.get_key_value(&hash));
             if let Some((hash, bytes)) = code {
                 used.insert(*hash, bytes.clone());
             }

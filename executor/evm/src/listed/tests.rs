@@ -185,7 +185,9 @@ fn look_up(listed: &Listed<'_>, account: &AccountChanges) {
         let value = Value::Slot { value: last.new_value, epoch: 0 };
         assert_eq!(listed.at(&place, SLOT, index), Some(value));
         assert_eq!(listed.value(&place, SLOT, index + 1), Some(value));
-        assert_eq!(listed.writer_below(&place, SLOT, index + 1), Some(index));
+        let account = listed.account(&account.address).unwrap();
+        let slot = listed.slot(&account, &changes.slot).unwrap();
+        assert_eq!(slot.writer_below(index + 1), Some(index));
     }
     let mut tally = Tally::default();
     for slot in &account.storage_reads {

@@ -2,18 +2,18 @@
 
 use super::asm::{Asm, counter, deployer, op, token, token_slot, word, words};
 use super::world::{ETHER, World, authorize, user};
-use crate::{CallError, CallOutcome, CallRequest, CallStatus, call, estimate_gas};
+use crate::{CallError, CallOutcome, CallRequest, CallStatus, Rules, call, estimate_gas};
 use alloy_primitives::{Address, Bytes, U256};
 
 const CONTRACT: Address = Address::repeat_byte(0xa1);
 const CAP: u64 = 50_000_000;
 
 fn run(world: &World, request: &CallRequest) -> Result<CallOutcome, CallError> {
-    call(request, &world.header, &world.state, &world.params, CAP)
+    call(request, &world.header, &world.state, &Rules::weft(&world.params), CAP)
 }
 
 fn estimate(world: &World, request: &CallRequest) -> Result<u64, CallError> {
-    estimate_gas(request, &world.header, &world.state, &world.params, CAP)
+    estimate_gas(request, &world.header, &world.state, &Rules::weft(&world.params), CAP)
 }
 
 /// Returns the top of the stack.

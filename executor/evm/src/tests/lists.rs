@@ -8,8 +8,8 @@ use alloy_eip7928::{
     StorageChange,
 };
 use alloy_primitives::{Address, Bytes, U256};
-use std::sync::Arc;
-use weft_types::{RecoveredTransaction, RunMode};
+use std::sync::{Arc, Mutex};
+use weft_types::{Header, RecoveredTransaction, RunMode, StateDiff};
 
 const TOKEN: Address = Address::repeat_byte(0x70);
 const COUNTER: Address = Address::repeat_byte(0xc0);
@@ -72,6 +72,38 @@ fn a_right_list_gives_what_the_oracle_gives_without_speculation() {
         assert_eq!(found.profile.reexecutions(), 0);
         assert_eq!(found.profile.incarnations.len(), transactions.len());
     }
+}
+
+#[test]
+fn the_net_change_is_known_beside_the_execution_and_the_result_says_whether_it_was_right() {
+    let (world, transactions) = block();
+    let expected = world.oracle(&transactions).unwrap();
+    let executor = Executor::new(2);
+    let (list, reader) = (&expected.access_list, world.reader());
+    let sealed = expected.seal(world.header.clone(), Default::default());
+    let foreseen = Mutex::new(None);
+    let beside = |diff: &StateDiff| *foreseen.lock().unwrap() = Some(diff.clone());
+    let run = |header, list: &[u8]| {
+        executor.verify_beside(header, &[], (&transactions, list), &reader, &world.params, &beside)
+    };
+    let (executed, agrees) = run(sealed.header(), list).unwrap();
+    assert!(agrees);
+    assert_same(&executed, &expected, "verified beside the root");
+    assert_eq!(foreseen.lock().unwrap().take(), Some(expected.diff.clone()));
+
+    // Another value at the end of the list: it is foreseen, and then the block is refused.
+    let mut wrong = decode(list);
+    let changed = wrong.iter_mut().rfind(|account| !account.balance_changes.is_empty()).unwrap();
+    changed.balance_changes.last_mut().unwrap().post_balance += U256::from(1);
+    let wrong = alloy_rlp::encode(wrong);
+    let hash = Some(alloy_primitives::keccak256(&wrong));
+    let header = Header { block_access_list_hash: hash, ..sealed.header().clone() };
+    assert!(matches!(run(&header, &wrong), Err(ExecutionError::Invalid { .. })));
+    assert_ne!(foreseen.lock().unwrap().take(), Some(expected.diff));
+
+    // A list of another hash is not looked at.
+    assert!(matches!(run(sealed.header(), &wrong), Err(ExecutionError::Invalid { .. })));
+    assert_eq!(foreseen.lock().unwrap().take(), None);
 }
 
 /// Every list that differs from the right one in one place.

@@ -281,6 +281,21 @@ pub(crate) fn check_with(
     candidates: &[Arc<RecoveredTransaction>],
     workers: &[usize],
 ) -> Executed {
+    let first = check_alike(world, candidates, workers);
+    let plain = plain_loop(world, candidates);
+    let skipped: Vec<_> = first.skipped.iter().map(|skipped| skipped.hash).collect();
+    let refused = plain.refused.iter().map(|place| *candidates[*place].tx_hash());
+    assert_eq!(skipped, refused.collect::<Vec<_>>(), "who is left out");
+    plain.compare(world, &first);
+    first
+}
+
+/// Asserts that a block is built, verified and executed in order with the same results.
+pub(crate) fn check_alike(
+    world: &World,
+    candidates: &[Arc<RecoveredTransaction>],
+    workers: &[usize],
+) -> Executed {
     let mut first: Option<Executed> = None;
     let mut same = |built: Executed, what: &str| {
         if let Some(first) = &first {
@@ -303,11 +318,6 @@ pub(crate) fn check_with(
     let first = first.unwrap();
     let oracle = world.oracle(&first.transactions).unwrap();
     assert_same(&first, &oracle, "built against the sequential run");
-    let plain = plain_loop(world, candidates);
-    let skipped: Vec<_> = first.skipped.iter().map(|skipped| skipped.hash).collect();
-    let refused = plain.refused.iter().map(|place| *candidates[*place].tx_hash());
-    assert_eq!(skipped, refused.collect::<Vec<_>>(), "who is left out");
-    plain.compare(world, &first);
     first
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use weft_types::RecoveredTransaction;
 
 /// Users 0 to 5 are rich, 6 and 7 own nothing until somebody pays them.
-const USERS: u8 = 8;
+pub(super) const USERS: u8 = 8;
 const RICH: u8 = 6;
 
 const fn at(n: u8) -> Address {
@@ -19,7 +19,7 @@ const fn at(n: u8) -> Address {
 }
 
 /// The contracts at `at(0)`, `at(1)`, ...
-fn contracts() -> Vec<Bytes> {
+pub(super) fn contracts() -> Vec<Bytes> {
     let one_word_call =
         |asm: Asm| asm.push(U256::ZERO).push(U256::ZERO).push(U256::ZERO).push(U256::ZERO);
     let create = |initcode: &[u8]| {
@@ -132,7 +132,7 @@ enum Act {
 }
 
 #[derive(Clone, Debug)]
-struct Step {
+pub(super) struct Step {
     from: u8,
     tip: u8,
     act: Act,
@@ -151,13 +151,13 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (0..USERS, 0..3u8, act()).prop_map(|(from, tip, act)| Step { from, tip, act });
     prop::collection::vec(step, 1..40)
 }
 
 /// An amount, a small one up to more than anybody has.
-fn amount(n: u8) -> U256 {
+pub(super) fn amount(n: u8) -> U256 {
     match n {
         0 => U256::ZERO,
         1 => U256::from(1),
@@ -170,7 +170,7 @@ fn amount(n: u8) -> U256 {
 }
 
 /// Someone: a user, the coinbase, a contract, or an account that does not exist.
-fn someone(n: u8) -> Address {
+pub(super) fn someone(n: u8) -> Address {
     match n {
         n if n < USERS => user(n),
         8 => COINBASE,
@@ -183,7 +183,7 @@ fn someone(n: u8) -> Address {
     }
 }
 
-fn transactions(
+pub(super) fn transactions(
     world: &World,
     nonces: &mut [u64],
     steps: &[Step],
@@ -236,7 +236,7 @@ fn beneficiary(n: u8) -> Address {
     }
 }
 
-fn world_of(coinbase: u8) -> World {
+pub(super) fn world_of(coinbase: u8) -> World {
     let mut world = World::with_users(RICH);
     for (n, code) in contracts().into_iter().enumerate() {
         world.deploy(at(n as u8), code);
@@ -249,7 +249,7 @@ fn world_of(coinbase: u8) -> World {
 /// As many cases as `PROPTEST_CASES` says, else few enough for every day. A failure prints its shrunk input and the
 /// command that replays it: the seed is chosen here and told, not hidden in the runner.
 #[expect(clippy::print_stdout, reason = "shown with a failing test only")]
-fn settings() -> ProptestConfig {
+pub(super) fn settings() -> ProptestConfig {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let cases = number("PROPTEST_CASES").map_or(48, |cases| cases as u32);
     let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| {

@@ -9,7 +9,9 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use revm::primitives::hardfork::SpecId;
 use std::sync::Arc;
-use weft_types::{ChainParams, Header, RecoveredTransaction, Round, StateReader, Transaction};
+use weft_types::{
+    ChainParams, Command, Header, RecoveredTransaction, Round, StateReader, Transaction,
+};
 
 /// One ether.
 pub(crate) const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -26,6 +28,7 @@ pub(crate) struct World {
     pub(crate) rules: Rules,
     pub(crate) withdrawals: Vec<Withdrawal>,
     pub(crate) ommers: Vec<Header>,
+    pub(crate) commands: Vec<Command>,
 }
 
 /// A transaction to be.
@@ -96,7 +99,8 @@ impl World {
         let header =
             weft_types::header::next_header(&parent, hash, &params, Round(0), COINBASE, 1_001);
         let rules = Rules::weft(&params);
-        Self { state, header, params, rules, withdrawals: Vec::new(), ommers: Vec::new() }
+        let commands = Vec::new();
+        Self { state, header, params, rules, withdrawals: Vec::new(), ommers: Vec::new(), commands }
     }
 
     /// The same under an older fork: what came later is not there yet.
@@ -155,6 +159,7 @@ impl World {
             transactions,
             ommers: &self.ommers,
             withdrawals: &self.withdrawals,
+            commands: &self.commands,
             rules: &self.rules,
         };
         let found = executor.execute(&block, &self.reader(), mode, Products::ALL);
@@ -211,8 +216,9 @@ impl World {
             return self.execute(executor, &built.transactions, Mode::Verify);
         }
         let block = built.seal(self.header.clone(), B256::ZERO);
-        let list = Some(built.access_list.as_ref());
-        executor.verify(block.header(), &built.transactions, list, &self.reader(), &self.params)
+        let body = (built.transactions.as_slice(), Some(built.access_list.as_ref()));
+        let (header, params) = (block.header(), &self.params);
+        executor.verify_after(header, &self.commands, body, &self.reader(), params)
     }
 
     /// All slots that tests of destroyed contracts use.

@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::Failure;
 use crate::instructions::gas_table;
 use crate::listed::{Flaw, Listed, ListedAccount, Standing, Tally};
-use crate::machine::{Buffers, Context, fee_of_stranger, renew};
+use crate::machine::{Buffers, Context, charge_sender, fee_of_stranger, renew};
 use crate::place::{Fields, Place};
 use crate::tracker::Unanswered;
 use alloy_primitives::map::B256Map;
@@ -21,7 +21,7 @@ use revm::handler::instructions::InstructionProvider;
 use revm::handler::{EthFrame, EthPrecompiles, EvmTr, FrameTr, Handler, post_execution};
 use revm::interpreter::instructions::GasTable;
 use revm::interpreter::interpreter::EthInterpreter;
-use revm::interpreter::{InstructionTable, instruction_table};
+use revm::interpreter::{InitialAndFloorGas, InstructionTable, instruction_table};
 use revm::primitives::hardfork::SpecId;
 use revm::state::{Account, AccountId, AccountInfo, EvmState};
 use revm::{Database, primitives};
@@ -55,6 +55,8 @@ pub(super) struct ListDatabase<'v> {
     beneficiary: Option<ListedAccount<'v>>,
     /// Fee for the beneficiary, not yet part of any balance.
     fee: U256,
+    /// An account with code may send.
+    senders_with_code: bool,
     /// Accounts that were destroyed with storage, if any, that nobody in the block looks at.
     wiped: Vec<Address>,
     /// Why the last read was not answered.
@@ -87,6 +89,7 @@ impl<'v> QuickMachine<'v> {
             no_code: Bytecode::new_legacy(primitives::Bytes::new()),
             beneficiary: listed.account(&environment.block.beneficiary),
             fee: U256::ZERO,
+            senders_with_code: environment.senders_with_code,
             wiped: Vec::new(),
             stop: None,
         };
@@ -194,7 +197,14 @@ impl<'v> ListDatabase<'v> {
         }
         // It did not exist, or was destroyed.
         let account = self.listed.account(address)?;
-        Some((account, account.before(self.at)))
+        Some((account, self.standing(&account)))
+    }
+
+    /// How an account stands before the transaction.
+    fn standing(&self, account: &ListedAccount<'v>) -> Standing {
+        let before = account.before(self.at);
+        let clears = self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        if clears { before.cleared(account) } else { before }
     }
 
     /// Holds what the machine's journal holds against the list. How many writes agree.
@@ -334,7 +344,7 @@ impl Database for ListDatabase<'_> {
             return self.stop(Stop::Flawed(not_listed(&Place::Account(address))));
         };
         account.access(&mut self.tally);
-        let before = account.before(self.at);
+        let before = self.standing(&account);
         let Fields { balance, nonce, code_hash, life } = before.fields;
         if before.fields.is_empty() && !life.exists {
             return Ok(None);
@@ -428,6 +438,15 @@ impl<'v> Handler for ListHandler<'v> {
     type Evm = Evms<'v>;
     type Error = EVMError<Unanswered>;
     type HaltReason = HaltReason;
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        machine: &mut Self::Evm,
+        _: &mut InitialAndFloorGas,
+    ) -> Result<(), Self::Error> {
+        let coded = machine.ctx_ref().journaled_state.database.senders_with_code;
+        charge_sender(machine.ctx(), coded)
+    }
 
     fn reward_beneficiary(
         &self,

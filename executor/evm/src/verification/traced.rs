@@ -5,20 +5,25 @@ use crate::base::Base;
 use crate::effects::Wanted;
 use crate::environment::Environment;
 use crate::error::Failure;
-use crate::listed::{Flaw, Listed, Tally};
+use crate::listed::{Listed, ListedAccount, ListedSlot, Standing, Tally};
 use crate::machine::{Machine, Output};
 use crate::place::{LIFE, Place};
 use crate::tracker::{Changed, Fact, Loaded, LoadedSlot, Source};
 use crate::value::{Change, Observation, Value};
 use alloy_primitives::{Address, U256};
 use revm::context::TxEnv;
-use weft_stm::{Field, Stop};
+use revm::primitives::hardfork::SpecId;
+use weft_stm::{CellId, Field, Stop};
 use weft_types::{Location, ReadAccess, TransactionAccess, TxIndex, WriteAccess, Writer};
 
 /// Executes transaction after transaction of one block, on one thread.
 pub(super) struct TracedMachine<'v> {
     machine: Machine<'v, ListSource<'v>>,
+    /// Between two transactions; its buffers are used again.
+    source: Option<ListSource<'v>>,
     listed: &'v Listed<'v>,
+    /// What becomes empty is gone (EIP-161).
+    clears: bool,
     /// What all transactions so far found in the list.
     pub(super) tally: Tally,
 }
@@ -31,7 +36,8 @@ impl<'v> TracedMachine<'v> {
     ) -> Self {
         let wanted = Wanted { facts: true, loose: true, ..Wanted::NOTHING };
         let machine = Machine::new(base, environment, wanted);
-        Self { machine, listed, tally: Tally::default() }
+        let clears = environment.cfg.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        Self { machine, source: None, listed, clears, tally: Tally::default() }
     }
 
     /// Executes transaction `index` and holds it against the list; with what it read and wrote.
@@ -40,18 +46,36 @@ impl<'v> TracedMachine<'v> {
         transaction: TxEnv,
         index: u32,
     ) -> (Ended, Option<TransactionAccess>) {
-        let source = ListSource {
-            listed: self.listed,
-            at: index + 1,
-            changes: Vec::new(),
-            reads: Vec::new(),
-            tally: Tally::default(),
-            flaw: None,
-        };
+        let mut source = std::mem::take(&mut self.source).unwrap_or_else(|| self.new_source());
+        source.begin(index + 1);
         let (mut source, result) = self.machine.execute(source, transaction, index);
+        let ended = self.judge(&mut source, result);
+        self.source = Some(source);
+        ended
+    }
+
+    fn new_source(&self) -> ListSource<'v> {
+        ListSource {
+            listed: self.listed,
+            at: 0,
+            clears: self.clears,
+            accounts: Vec::new(),
+            slots: Vec::new(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            tally: Tally::default(),
+            ended: None,
+        }
+    }
+
+    fn judge(
+        &mut self,
+        source: &mut ListSource<'v>,
+        result: Result<Output, Stop<Failure>>,
+    ) -> (Ended, Option<TransactionAccess>) {
         self.tally += source.tally;
-        if let Some(reason) = source.flaw.take() {
-            return (Ended::Differs(reason), None);
+        if let Some(ended) = source.ended.take() {
+            return (ended, None);
         }
         let mut effects = match result {
             Ok(Output::Executed(effects)) => effects,
@@ -67,110 +91,148 @@ impl<'v> TracedMachine<'v> {
                 return (Ended::Differs(not_listed(place)), None);
             }
         }
-        if let Err(ended) = self.compare(&source.changes, index + 1) {
-            return (ended, None);
-        }
-        self.tally.writes += source.changes.len();
         let done = Done {
             gas_used: effects.gas_used,
             success: effects.success,
             logs: std::mem::take(&mut effects.logs),
-            writes: source.changes.len(),
+            writes: source.writes.len(),
         };
+        self.tally.writes += done.writes;
         (Ended::Agrees(done), Some(source.trace(effects.gas_used)))
-    }
-
-    /// Whether the changes at access index `at` are among those that are listed there.
-    fn compare(&mut self, changes: &[Changed], at: u32) -> Result<(), Ended> {
-        for changed in changes {
-            let Changed { place, field, change, .. } = changed;
-            if *field == LIFE && matches!(place, Place::Account(_)) {
-                // Also of what was left empty before EIP-161: a list does not say that it vanishes.
-                return Err(Ended::Inexpressible);
-            }
-            if !self.listed.access(place, &mut self.tally) {
-                return Err(Ended::Differs(not_listed(place)));
-            }
-            let after = match change {
-                Change::Set(value) => Some(*value),
-                Change::Add(delta) => {
-                    let before = self.listed.value(place, *field, at);
-                    before.and_then(|before| delta.apply(&before))
-                }
-            };
-            let Some(after) = after else { return Err(Ended::Differs(out_of_range(place))) };
-            let listed = self.listed.at(place, *field, at);
-            if listed != Some(after) {
-                let location = place.location(*field);
-                return Err(Ended::Differs(format!(
-                    "{location:?} is {after:?} after access index {at}, listed is {listed:?}"
-                )));
-            }
-        }
-        Ok(())
     }
 }
 
-/// The list as one transaction reads it.
+/// The list as one transaction reads it, and as what it does is held against it.
 struct ListSource<'v> {
     listed: &'v Listed<'v>,
     /// Access index of the transaction.
     at: u32,
-    changes: Vec<Changed>,
-    /// Facts with the place that they are about, in the order of the machine.
-    reads: Vec<(Place, Fact)>,
+    /// See [`TracedMachine`].
+    clears: bool,
+    /// Accounts that it has loaded, each as it stood; the number of its cell is its place here.
+    accounts: Vec<(ListedAccount<'v>, Standing)>,
+    /// Slots that it has loaded; the number of its cell is its place here.
+    slots: Vec<ListedSlot<'v>>,
+    /// What it depended on, and for "at least" on how much; in the order of the machine.
+    reads: Vec<(Location, Option<U256>, Option<Writer>)>,
+    writes: Vec<WriteAccess>,
     tally: Tally,
-    /// Why the list is wrong.
-    flaw: Option<Flaw>,
+    /// Why there is no result: the list is wrong, or cannot say what happens.
+    ended: Option<Ended>,
 }
 
-impl ListSource<'_> {
+impl<'v> ListSource<'v> {
+    fn begin(&mut self, at: u32) {
+        self.at = at;
+        self.accounts.clear();
+        self.slots.clear();
+        self.reads.clear();
+        self.writes.clear();
+        self.tally = Tally::default();
+        self.ended = None;
+    }
+
+    /// Ends the execution.
+    fn end(&mut self, ended: Ended) -> Stop<Failure> {
+        // The first reason stays.
+        self.ended.get_or_insert(ended);
+        Stop::Fatal(Failure::Machine { reason: "the list does not agree".to_owned() })
+    }
+
     /// Ends the execution: the list lacks what it has to read.
     fn lacks(&mut self, place: &Place) -> Stop<Failure> {
-        let reason = not_listed(place);
-        self.flaw = Some(reason.clone());
-        Stop::Fatal(Failure::Machine { reason })
+        self.end(Ended::Differs(not_listed(place)))
+    }
+
+    /// The account of a place, with how it stood: loaded, or looked for now.
+    fn account_of(
+        &self,
+        cell: Option<CellId>,
+        address: &Address,
+    ) -> Option<(ListedAccount<'v>, Standing)> {
+        if let Some(cell) = cell {
+            return self.accounts.get(cell.number()).copied();
+        }
+        let account = self.listed.account(address)?;
+        Some((account, account.before(self.at)))
+    }
+
+    /// The slot of a place.
+    fn slot_of(
+        &self,
+        cell: Option<CellId>,
+        address: &Address,
+        slot: &U256,
+    ) -> Option<ListedSlot<'v>> {
+        if let Some(cell) = cell {
+            return self.slots.get(cell.number()).copied();
+        }
+        let listed = self.listed;
+        listed.slot(&listed.account(address)?, slot)
+    }
+
+    /// The value before, and the one that is listed from this access index on; notes the access.
+    fn around(
+        &mut self,
+        place: &Place,
+        cell: Option<CellId>,
+        field: Field,
+    ) -> Option<(Value, Option<Value>)> {
+        match place {
+            Place::Account(address) => {
+                let (account, before) = self.account_of(cell, address)?;
+                account.access(&mut self.tally);
+                Some((before.fields.value(field), account.at(field, self.at, &before)))
+            }
+            Place::Slot(address, slot) => {
+                let slot = self.slot_of(cell, address, slot)?;
+                slot.access(&mut self.tally);
+                let value = |value| Value::Slot { value, epoch: 0 };
+                Some((value(slot.before(self.at)), slot.at(self.at).map(value)))
+            }
+        }
+    }
+
+    /// The transaction, or what was before all, that wrote the value which this one saw; `None` where it saw "at least so
+    /// much", and there was so much before the block: no dependency.
+    fn writer(&self, place: &Place, fact: &Fact) -> Option<Writer> {
+        let least = match fact.observation {
+            Observation::Exactly(_) => None,
+            Observation::AtLeast(least) => Some(least),
+        };
+        // Index 1: after what the block did before its transactions.
+        let (base, last) = match place {
+            Place::Account(address) => {
+                let (account, _) = self.account_of(fact.cell, address)?;
+                let base = || account.before(1).fields.value(fact.field).number();
+                (least.map(|_| base()), account.writer_below(fact.field, self.at))
+            }
+            Place::Slot(address, slot) => {
+                let slot = self.slot_of(fact.cell, address, slot)?;
+                (least.map(|_| slot.before(1)), slot.writer_below(self.at))
+            }
+        };
+        if let (Some(least), Some(base)) = (least, base)
+            && base >= least
+        {
+            return None;
+        }
+        Some(match last {
+            Some(at) if at > 0 => Writer::Transaction(TxIndex(at - 1)),
+            _ => Writer::Base,
+        })
     }
 
     /// What the transaction read, from whom, and wrote.
-    fn trace(&self, gas_used: u64) -> TransactionAccess {
-        let mut reads: Vec<(Location, Option<U256>, Place, Field)> = self
-            .reads
-            .iter()
-            .map(|(place, fact)| {
-                let least = match fact.observation {
-                    Observation::Exactly(_) => None,
-                    Observation::AtLeast(least) => Some(least),
-                };
-                (place.location(fact.field), least, *place, fact.field)
-            })
-            .collect();
-        reads.sort_unstable_by_key(|(location, least, ..)| (*location, *least));
-        reads.dedup_by_key(|(location, ..)| *location);
-        let mut access = TransactionAccess { gas_used, ..Default::default() };
-        for (location, least, place, field) in reads {
-            // Index 1: after what the block did before its transactions.
-            let Some(base) = self.listed.value(&place, field, 1) else { continue };
-            // "At least so much" is a dependency only where the value before the block was less.
-            if least.is_some_and(|least| base.number() >= least) {
-                continue;
-            }
-            let from = match self.listed.writer_below(&place, field, self.at) {
-                Some(at) if at > 0 => Writer::Transaction(TxIndex(at - 1)),
-                _ => Writer::Base,
-            };
-            access.reads.push(ReadAccess { location, from });
-        }
-        access.writes = self
-            .changes
-            .iter()
-            .map(|changed| WriteAccess {
-                location: changed.place.location(changed.field),
-                commutative: matches!(changed.change, Change::Add(_)),
-            })
-            .collect();
-        access.writes.sort_unstable_by_key(|write| write.location);
-        access
+    fn trace(&mut self, gas_used: u64) -> TransactionAccess {
+        self.reads.sort_unstable_by_key(|(location, least, _)| (*location, *least));
+        self.reads.dedup_by_key(|(location, ..)| *location);
+        let read = |(location, _, from): &(Location, Option<U256>, Option<Writer>)| {
+            from.map(|from| ReadAccess { location: *location, from })
+        };
+        let reads = self.reads.iter().filter_map(read).collect();
+        self.writes.sort_unstable_by_key(|write| write.location);
+        TransactionAccess { gas_used, reads, writes: self.writes.clone() }
     }
 }
 
@@ -180,8 +242,14 @@ impl Source for ListSource<'_> {
             return Err(self.lacks(&Place::Account(address)));
         };
         account.access(&mut self.tally);
-        let before = account.before(1).fields;
-        Ok(Loaded::plain(account.before(self.at).fields, &before))
+        let cell = Some(number_of(&self.accounts));
+        let standing = |at| {
+            let before = account.before(at);
+            if self.clears { before.cleared(&account) } else { before }
+        };
+        let now = standing(self.at);
+        self.accounts.push((account, now));
+        Ok(Loaded { cell, ..Loaded::plain(now.fields, &standing(1).fields) })
     }
 
     fn slot(
@@ -190,12 +258,14 @@ impl Source for ListSource<'_> {
         address: Address,
         slot: U256,
     ) -> Result<LoadedSlot, Stop<Failure>> {
-        let listed = self.listed;
-        let found = listed.account(&address).and_then(|account| listed.slot(&account, &slot));
-        let Some(found) = found else { return Err(self.lacks(&Place::Slot(address, slot))) };
+        let Some(found) = self.slot_of(None, &address, &slot) else {
+            return Err(self.lacks(&Place::Slot(address, slot)));
+        };
         found.access(&mut self.tally);
+        let cell = Some(number_of(&self.slots));
+        self.slots.push(found);
         let value = Value::Slot { value: found.before(self.at), epoch: 0 };
-        Ok(LoadedSlot { value, cell: None, seen: 0 })
+        Ok(LoadedSlot { value, cell, seen: 0 })
     }
 
     fn settled(&self) -> bool {
@@ -207,11 +277,40 @@ impl Source for ListSource<'_> {
     }
 
     fn depend(&mut self, place: &Place, fact: Fact) {
-        self.reads.push((*place, fact));
+        let from = self.writer(place, &fact);
+        let least = match fact.observation {
+            Observation::Exactly(_) => None,
+            Observation::AtLeast(least) => Some(least),
+        };
+        self.reads.push((place.location(fact.field), least, from));
     }
 
     fn change(&mut self, changed: Changed) -> Result<(), Stop<Failure>> {
-        self.changes.push(changed);
+        let Changed { cell, place, field, change } = changed;
+        if field == LIFE && matches!(place, Place::Account(_)) {
+            // Also of what was left empty before EIP-161: a list does not say that it vanishes.
+            return Err(self.end(Ended::Inexpressible));
+        }
+        let Some((before, listed)) = self.around(&place, cell, field) else {
+            return Err(self.lacks(&place));
+        };
+        let Some(after) = change.apply(&before) else {
+            return Err(self.end(Ended::Differs(out_of_range(&place))));
+        };
+        let location = place.location(field);
+        if listed != Some(after) {
+            let at = self.at;
+            return Err(self.end(Ended::Differs(format!(
+                "{location:?} is {after:?} after access index {at}, listed is {listed:?}"
+            ))));
+        }
+        let commutative = matches!(change, Change::Add(_));
+        self.writes.push(WriteAccess { location, commutative });
         Ok(())
     }
+}
+
+/// The number of the next element, as that of a cell.
+fn number_of<T>(list: &[T]) -> CellId {
+    CellId::from_number(u32::try_from(list.len()).expect("no transaction has room for more"))
 }

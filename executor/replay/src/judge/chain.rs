@@ -85,6 +85,7 @@ impl Judge {
             transactions: &transactions,
             ommers: decoded.body().ommers,
             withdrawals,
+            commands: &[],
             rules: &rules,
         };
         let state: Arc<dyn StateReader> = Arc::<World>::clone(&parent.world);

@@ -74,6 +74,7 @@ impl Judge {
             transactions: &transactions,
             ommers: &[],
             withdrawals: &[],
+            commands: &[],
             rules: &rules,
         };
         let state: Arc<dyn StateReader> = Arc::new(world.clone());

@@ -22,13 +22,22 @@ impl World {
     /// The state that a fixture describes.
     pub(crate) fn new(accounts: &Accounts) -> Self {
         let mut world = Self::default();
+        world.apply(&[], &Self::change_of(accounts));
+        world
+    }
+
+    /// The state that a fixture describes, as a change of the empty one.
+    pub(crate) fn change_of(accounts: &Accounts) -> StateDiff {
         let mut diff = StateDiff::default();
+        let mut codes = BTreeMap::new();
         for (address, case) in accounts {
             let code_hash = keccak256(&case.code);
             let code_size = u32::try_from(case.code.len()).expect("code is far below 4 GiB");
             let account =
                 Account { nonce: case.nonce.to(), balance: case.balance, code_hash, code_size };
-            world.codes.insert(code_hash, case.code.clone());
+            if !case.code.is_empty() {
+                codes.insert(code_hash, case.code.clone());
+            }
             let slots = case.storage.iter().map(|(slot, value)| SlotDiff {
                 slot: *slot,
                 before: U256::ZERO,
@@ -37,8 +46,14 @@ impl World {
             let (after, slots) = (Some(account), slots.collect());
             diff.accounts.push(AccountDiff { address: *address, before: None, after, slots });
         }
-        world.apply(&[], &diff);
-        world
+        diff.code = codes.into_iter().collect();
+        diff
+    }
+
+    /// The slots of an account, ascending.
+    pub(crate) fn slots_of(&self, address: &Address) -> impl Iterator<Item = (U256, U256)> + '_ {
+        let slots = self.slots.get(address).into_iter().flatten();
+        slots.map(|(slot, value)| (*slot, *value))
     }
 
     /// Makes the hash of a block known to `BLOCKHASH`.
@@ -72,6 +87,11 @@ impl World {
         } else {
             slots.insert(slot, value);
         }
+    }
+
+    /// The trie of the state.
+    pub(crate) fn trie(&self) -> Mpt {
+        self.trie.clone()
     }
 
     /// Merkle-Patricia root of the state.

@@ -22,6 +22,9 @@ pub(super) struct Settler<'s, S> {
     pub(super) throttle: Throttle,
 }
 
+/// Settled transactions after which those who sleep are told of chores: waking somebody costs as much as executing a few.
+const CHORES_EVERY: u32 = 64;
+
 /// What the check before settling found.
 enum Check {
     /// The execution is final.
@@ -139,6 +142,8 @@ impl<V: Vm, S: Settle<V>> Engine<'_, '_, V, S> {
             self.end(End::Complete);
         } else if let Some(active) = settler.throttle.settled(incarnation) {
             self.scheduler.limit(active);
+        } else if next.is_multiple_of(CHORES_EVERY) && self.vm.has_chores() {
+            self.scheduler.nudge();
         }
         true
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::vm::Write;
 use crate::{Settled, Verdict, run_sequential};
 
+mod chores;
 mod failing;
 mod hazards;
 mod reading;

@@ -1,5 +1,6 @@
 //! The block access list (EIP-7928) of a block, decoded.
 
+use super::block::{hash as block_hash, number as block_number};
 use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
@@ -43,6 +44,25 @@ struct CodeChange {
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getBlockAccessList", 1, Work::Read, |context, args| {
         raw(context, args.required("block")?)?.map(|raw| decode(&raw)).transpose()
+    });
+    blocking(module, "eth_getBlockAccessListByBlockHash", 1, Work::Read, |context, args| {
+        raw(context, block_hash(args)?)?.map(|raw| decode(&raw)).transpose()
+    });
+    blocking(module, "eth_getBlockAccessListByBlockNumber", 1, Work::Read, |context, args| {
+        raw(context, block_number(args)?)?.map(|raw| decode(&raw)).transpose()
+    });
+    blocking(module, "debug_getRawBlockAccessList", 1, Work::Read, |context, args| {
+        let id: BlockId = args.required("block")?;
+        let height = context.at(id)?.height;
+        match raw(context, id)? {
+            Some(list) => Ok(list),
+            // Nothing happens in genesis: an empty list.
+            None if height == 0 => Ok(Bytes::from_static(&[alloy_rlp::EMPTY_LIST_CODE])),
+            None => {
+                let reason = format!("block access list of block {height} is not kept");
+                Err(Failure::Refused { reason })
+            }
+        }
     });
     blocking(module, "eth_getBlockAccessListRaw", 1, Work::Read, |context, args| {
         raw(context, args.required("block")?)

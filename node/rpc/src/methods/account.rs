@@ -6,7 +6,6 @@ use crate::error::Failure;
 use crate::params::Args;
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_serde::JsonStorageKey;
 use weft_types::Account;
 
 pub(super) fn register(module: &mut Module) {
@@ -21,7 +20,11 @@ pub(super) fn block_argument(context: &Context, args: &mut Args<'_>) -> Result<A
     context.at(args.optional::<BlockId>("block")?.unwrap_or(BlockId::latest()))
 }
 
-fn account_at(context: &Context, at: &At, address: &Address) -> Result<Account, Failure> {
+pub(super) fn account_at(
+    context: &Context,
+    at: &At,
+    address: &Address,
+) -> Result<Account, Failure> {
     Ok(context.state(at)?.account(address)?.unwrap_or_default())
 }
 
@@ -52,10 +55,31 @@ fn code(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
     }
 }
 
+/// A slot as callers write it: hexadecimal digits, with or without `0x`, at most 32 bytes.
+///
+/// # Errors
+/// [`Failure::Parameters`] in geth's words.
+pub(super) fn slot(key: &str) -> Result<U256, Failure> {
+    let digits = key.strip_prefix("0x").or_else(|| key.strip_prefix("0X")).unwrap_or(key);
+    if digits.len() > 64 {
+        let reason = format!("storage key too long (want at most 32 bytes): {key:?}");
+        return Err(Failure::Parameters { reason });
+    }
+    let invalid =
+        |_| Failure::Parameters { reason: format!("invalid hex in storage key: {key:?}") };
+    if digits.is_empty() {
+        return Ok(U256::ZERO);
+    }
+    if let Some(bad) = digits.bytes().find(|digit| !digit.is_ascii_hexdigit()) {
+        return Err(invalid(bad));
+    }
+    U256::from_str_radix(digits, 16).map_err(|_| invalid(0))
+}
+
 fn storage(context: &Context, args: &mut Args<'_>) -> Result<B256, Failure> {
     let address = args.required("address")?;
-    let slot = args.required::<JsonStorageKey>("slot")?.as_b256();
+    let slot = slot(&args.required::<String>("slot")?)?;
     let at = block_argument(context, args)?;
-    let value = context.state(&at)?.storage(&address, &U256::from_be_bytes(slot.0))?;
+    let value = context.state(&at)?.storage(&address, &slot)?;
     Ok(B256::from(value))
 }

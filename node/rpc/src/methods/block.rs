@@ -19,25 +19,10 @@ pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getHeaderByHash", 1, Work::Read, header_by_hash);
     blocking(module, "eth_getBlockReceipts", 1, Work::Read, receipts);
     blocking(module, "eth_getBlockTransactionCountByNumber", 1, Work::Read, |context, args| {
-        count(context, number(args)?, |transactions| transactions)
+        count(context, number(args)?)
     });
     blocking(module, "eth_getBlockTransactionCountByHash", 1, Work::Read, |context, args| {
-        count(context, hash(args)?, |transactions| transactions)
-    });
-    // There are no uncles: a committed block is the only one of its height.
-    blocking(module, "eth_getUncleCountByBlockNumber", 1, Work::Read, |context, args| {
-        count(context, number(args)?, |_| 0)
-    });
-    blocking(module, "eth_getUncleCountByBlockHash", 1, Work::Read, |context, args| {
-        count(context, hash(args)?, |_| 0)
-    });
-    blocking(module, "eth_getUncleByBlockNumberAndIndex", 2, Work::Read, |_, args| {
-        number(args)?;
-        args.required::<Quantity>("index").map(|_| Value::Null)
-    });
-    blocking(module, "eth_getUncleByBlockHashAndIndex", 2, Work::Read, |_, args| {
-        hash(args)?;
-        args.required::<Quantity>("index").map(|_| Value::Null)
+        count(context, hash(args)?)
     });
 }
 
@@ -79,8 +64,8 @@ fn pending_block(context: &Context, at: &At, full: bool) -> Result<Value, Failur
     let mut transactions = Vec::new();
     for transaction in candidates(context, &header) {
         transactions.push(if full {
-            let object = convert::pending_transaction(&transaction, header.base_fee_per_gas);
-            serde_json::to_value(object).map_err(Failure::internal)?
+            let base_fee = header.base_fee_per_gas;
+            convert::complete(convert::pending_transaction(&transaction, base_fee))?
         } else {
             json!(transaction.tx_hash())
         });
@@ -136,7 +121,8 @@ fn header_object(context: &Context, id: BlockId) -> Result<Value, Failure> {
     if at.pending {
         return pending_header(&context.next_header(&at.head));
     }
-    let header = convert::header(&context.block(at.height)?.block);
+    let stored = context.block(at.height)?;
+    let header = convert::header_of(&stored.block, stored.foreign.as_ref());
     serde_json::to_value(header).map_err(Failure::internal)
 }
 
@@ -147,16 +133,18 @@ fn receipts(context: &Context, args: &mut Args<'_>) -> Result<Option<Vec<RpcRece
         return Ok(None);
     }
     let stored = context.block(at.height)?;
-    convert::receipts(&stored, context.receipts(at.height)?).map(Some)
+    let mut receipts = convert::receipts(&stored, context.receipts(at.height)?)?;
+    context.put_blob_costs(&stored, &mut receipts);
+    Ok(Some(receipts))
 }
 
-/// A number that is read off the block's transactions; `null` for an unknown block.
-fn count(context: &Context, id: BlockId, of: fn(usize) -> usize) -> Result<Option<U64>, Failure> {
+/// Number of the block's transactions; `null` for an unknown block.
+fn count(context: &Context, id: BlockId) -> Result<Option<U64>, Failure> {
     let Some(at) = context.find(id)? else { return Ok(None) };
     let transactions = if at.pending {
         candidates(context, &context.next_header(&at.head)).len()
     } else {
         context.block(at.height)?.block.transactions().len()
     };
-    Ok(Some(U64::from(of(transactions) as u64)))
+    Ok(Some(U64::from(transactions as u64)))
 }

@@ -2,7 +2,7 @@
 
 use super::{Module, quick};
 use crate::SyncStatus;
-use alloy_primitives::{Address, U64};
+use alloy_primitives::U64;
 use serde_json::{Value, json};
 
 pub(super) fn register(module: &mut Module) {
@@ -14,8 +14,9 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "eth_syncing", 0, |context, _| {
         Ok((context.backend.sync_status)().map_or(Value::Bool(false), sync_object))
     });
-    // The node holds no keys of users.
-    quick(module, "eth_accounts", 0, |_, _| Ok(Vec::<Address>::new()));
+    quick(module, "eth_coinbase", 0, |context, _| {
+        Ok(context.backend.store.head().block.header().beneficiary)
+    });
 }
 
 /// A node that is behind, in geth's form.

@@ -19,6 +19,8 @@ const BLOCKS_MAX: u64 = 1024;
 
 /// Addresses and topics of all filters together.
 const ALTERNATIVES_MAX: usize = 500_000;
+/// Most pending transactions of one answer; the next poll has those that follow.
+const PENDING_MAX: usize = 10_000;
 
 /// The filters of all callers. Ids are unpredictable, so that nobody reads another's filter.
 pub(crate) struct Filters {
@@ -28,7 +30,7 @@ pub(crate) struct Filters {
 
 struct Entry {
     kind: Kind,
-    /// First height, or for transactions the first announcement, that was not reported yet.
+    /// First height, or first announcement of the pool, that was not reported yet.
     next: u64,
     polled: Instant,
 }
@@ -36,6 +38,7 @@ struct Entry {
 #[derive(Clone)]
 enum Kind {
     Blocks,
+    /// Transactions of the pool that became ready.
     Pending,
     Logs(Box<Filter>),
 }
@@ -112,7 +115,7 @@ pub(super) fn register(module: &mut Module) {
         context.filters.insert(Kind::Blocks, next_height(context))
     });
     quick(module, "eth_newPendingTransactionFilter", 0, |context, _| {
-        context.filters.insert(Kind::Pending, context.backend.pending.position())
+        context.filters.insert(Kind::Pending, context.backend.pool.announcements_end())
     });
     quick(module, "eth_newFilter", 1, |context, args| {
         let filter: Filter = args.required("filter")?;
@@ -145,15 +148,16 @@ fn changes(context: &Context, args: &mut Args<'_>) -> Result<FilterChanges, Fail
             (FilterChanges::Hashes(block_hashes(context, from, until)?), until)
         }
         Kind::Pending => {
-            let (hashes, next, missed) = context.backend.pending.since(from);
-            if missed > 0 {
-                context.filters.advance(&id, from, next)?;
+            let news = context.backend.pool.announcements(from, PENDING_MAX);
+            if news.missed > 0 {
+                context.filters.advance(&id, from, from + news.missed)?;
+                let missed = news.missed;
                 let reason = format!(
-                    "{missed} transactions came and went since the last poll and are not known any more; the filter goes on from here"
+                    "{missed} pending transactions were not read in time; the filter goes on after them"
                 );
                 return Err(Failure::Limit { reason });
             }
-            (FilterChanges::Hashes(hashes), next)
+            (FilterChanges::Hashes(news.hashes), news.next)
         }
         Kind::Logs(filter) => {
             let (logs, next) = new_logs(context, &filter, from, until)?;

@@ -27,7 +27,15 @@ pub(super) fn register(module: &mut Module) {
                 let height = context.at(BlockId::from(hash))?.height;
                 (height, height)
             }
-            FilterBlockOption::Range { .. } => range(context, &filter)?,
+            FilterBlockOption::Range { to_block, .. } => {
+                let head = context.backend.store.head().block.height().0;
+                if to_block.and_then(|to| to.as_number()).is_some_and(|to| to > head) {
+                    // Whoever asks for blocks that do not exist yet would take the answer for theirs.
+                    let reason = "block range extends beyond current head block".to_owned();
+                    return Err(Failure::Parameters { reason });
+                }
+                range(context, &filter)?
+            }
         };
         search(context, &filter, from, to)
     });
@@ -57,7 +65,7 @@ pub(super) fn range(context: &Context, filter: &Filter) -> Result<(u64, u64), Fa
     };
     let (from, to) = (number(from)?, number(to)?);
     if from > to {
-        let reason = format!("invalid block range: from {from} is above to {to}");
+        let reason = format!("invalid block range params: from {from} is above to {to}");
         return Err(Failure::Parameters { reason });
     }
     if from > head {

@@ -5,12 +5,21 @@ use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
 use crate::params::{Args, Quantity};
-use alloy_eips::BlockId;
 use alloy_primitives::{Bytes, hex};
+use loaded::Loaded;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
 use weft_types::{AccessRecord, RunProfile, SealedBlock};
+
+mod analysis;
+mod loaded;
+mod names;
+mod shape;
+mod simulate;
+mod stats;
+mod transaction;
 
 /// Worker counts for which the record says how fast the block could have been.
 const WORKERS: [u32; 4] = [2, 4, 8, 16];
@@ -19,39 +28,42 @@ pub(super) fn register(module: &mut Module) {
     blocking(module, "weft_getBlockRecord", 2, Work::Call, block_record);
     blocking(module, "weft_getCertificate", 1, Work::Read, certificate);
     blocking(module, "weft_chainInfo", 0, Work::Read, |context, _| chain_info(context));
+    analysis::register(module);
+    names::register(module);
+    simulate::register(module);
+    stats::register(module);
+    transaction::register(module);
 }
 
-/// Parts of the record that can be left out.
+/// Parts of the record that can be left out or added.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct RecordOptions {
     reads: bool,
     incarnations: bool,
+    /// Names of functions and accounts.
+    names: bool,
+    /// Arrays with one entry a transaction, dependency and incarnation, in the place of objects.
+    columns: bool,
 }
 
 impl Default for RecordOptions {
     fn default() -> Self {
-        Self { reads: true, incarnations: true }
+        Self { reads: true, incarnations: true, names: false, columns: false }
     }
 }
 
 fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
-    let id: BlockId = args.required("block")?;
+    let found = loaded::one(context, args)?;
     let options: RecordOptions = args.optional("options")?.unwrap_or_default();
-    let Some(at) = context.find(id)? else { return Ok(Value::Null) };
-    if at.pending {
-        return Ok(Value::Null);
-    }
-    let Some(record) = context.backend.store.access_record(at.height)? else {
-        return Ok(Value::Null);
-    };
-    let profile = context.backend.store.profile(at.height)?;
-    let hash = context.header(&at)?.hash_slow();
+    let Some(loaded) = found else { return Ok(Value::Null) };
+    let registry = context.records.registry();
     Ok(json!({
-        "number": at.height,
-        "hash": hash,
-        "deterministic": deterministic(record, &options)?,
-        "local": local(profile, &options)?,
+        "number": loaded.number,
+        "hash": loaded.hash,
+        "timestamp": loaded.timestamp,
+        "deterministic": deterministic(&loaded, &options, &registry)?,
+        "local": local(&loaded, &options, &registry)?,
     }))
 }
 
@@ -97,7 +109,12 @@ pub(super) fn event(
 }
 
 /// The half that is equal on every node.
-fn deterministic(record: AccessRecord, options: &RecordOptions) -> Result<Value, Failure> {
+fn deterministic(
+    loaded: &Loaded,
+    options: &RecordOptions,
+    registry: &Registry,
+) -> Result<Value, Failure> {
+    let record = &loaded.access;
     let (critical_path_gas, critical_path) = record.critical_path();
     let mut best = serde_json::Map::new();
     for workers in WORKERS {
@@ -110,24 +127,38 @@ fn deterministic(record: AccessRecord, options: &RecordOptions) -> Result<Value,
         "criticalPath": critical_path,
         "dependentTransactions": record.dependent_transactions(),
         "bestSpeedup": best,
-        "edges": record.edges(),
     });
-    let mut transactions = record.transactions;
-    if !options.reads {
-        transactions.iter_mut().for_each(|transaction| transaction.reads.clear());
+    if options.columns {
+        half["columns"] = shape::columns(loaded, registry);
+        return Ok(half);
     }
-    half["transactions"] = serde_json::to_value(transactions).map_err(Failure::internal)?;
+    half["edges"] = json!(record.edges());
+    let mut transactions = shape::transactions(loaded, options.names.then_some(registry));
+    for (transaction, access) in transactions.iter_mut().zip(&record.transactions) {
+        let reads = if options.reads { &access.reads[..] } else { &[] };
+        transaction["gasUsed"] = json!(access.gas_used);
+        transaction["reads"] = serde_json::to_value(reads).map_err(Failure::internal)?;
+        transaction["writes"] = serde_json::to_value(&access.writes).map_err(Failure::internal)?;
+    }
+    half["transactions"] = Value::Array(transactions);
     Ok(half)
 }
 
 /// The half that only this node saw.
-fn local(profile: Option<RunProfile>, options: &RecordOptions) -> Result<Value, Failure> {
-    let Some(mut profile) = profile else { return Ok(Value::Null) };
+fn local(loaded: &Loaded, options: &RecordOptions, registry: &Registry) -> Result<Value, Failure> {
+    let Some(profile) = &loaded.profile else { return Ok(Value::Null) };
     let (speedup, reexecutions) = (profile.speedup(), profile.reexecutions());
-    if !options.incarnations {
-        profile.incarnations.clear();
+    let mut half = serde_json::to_value(weft_types::RunProfile {
+        incarnations: Vec::new(),
+        ..profile.clone()
+    })
+    .map_err(Failure::internal)?;
+    if options.incarnations && options.columns {
+        let mut namer = Namer::new(registry, loaded.block());
+        half["columns"] = shape::run_columns(profile, &mut namer);
+    } else if options.incarnations {
+        half["incarnations"] = json!(profile.incarnations);
     }
-    let mut half = serde_json::to_value(profile).map_err(Failure::internal)?;
     half["speedup"] = json!({ "value": speedup, "estimated": true });
     half["reexecutions"] = json!(reexecutions);
     Ok(half)

@@ -97,8 +97,8 @@ async fn subscription(
         live::Feed::Blocks { view, heads, next } => {
             blocks::follow(view, &subscriber, &context, heads, next).await
         }
-        live::Feed::Pending { full, ready } => {
-            live::pending(full, &subscriber, &context, ready).await
+        live::Feed::Pending { full, next, changed } => {
+            live::pending(full, &subscriber, &context, next, changed).await
         }
         live::Feed::Syncing { heads } => live::syncing(&subscriber, &context, heads).await,
         live::Feed::Consensus { events } => live::consensus(&subscriber, events).await,

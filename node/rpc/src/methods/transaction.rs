@@ -7,29 +7,28 @@ use crate::convert::{self, RpcReceipt, RpcTransaction};
 use crate::error::Failure;
 use crate::params::{Args, Quantity};
 use alloy_eips::BlockId;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use weft_types::header::next_base_fee;
-use weft_types::transaction::encode_transaction;
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "eth_getTransactionByHash", 1, Work::Read, by_hash);
-    blocking(module, "eth_getRawTransactionByHash", 1, Work::Read, raw_by_hash);
+    blocking(module, "eth_getTransactionByHash", 1, Work::Read, |context, args| {
+        by_hash(context, args.required("hash")?)?.map(convert::complete).transpose()
+    });
     blocking(module, "eth_getTransactionReceipt", 1, Work::Read, |context, args| {
         receipt(context, args.required("hash")?)
     });
     blocking(module, "eth_getTransactionByBlockHashAndIndex", 2, Work::Read, |context, args| {
         let id = block_hash(args)?;
-        by_place(context, id, args.required("index")?)
+        by_place(context, id, args.required("index")?)?.map(convert::complete).transpose()
     });
     blocking(module, "eth_getTransactionByBlockNumberAndIndex", 2, Work::Read, |context, args| {
         let id = block_number(args)?;
-        by_place(context, id, args.required("index")?)
+        by_place(context, id, args.required("index")?)?.map(convert::complete).transpose()
     });
 }
 
 /// Included transactions with their place, those of the pool without; otherwise `null`.
-fn by_hash(context: &Context, args: &mut Args<'_>) -> Result<Option<RpcTransaction>, Failure> {
-    let hash: B256 = args.required("hash")?;
+pub(super) fn by_hash(context: &Context, hash: B256) -> Result<Option<RpcTransaction>, Failure> {
     // The pool first: a transaction leaves it only after its block is readable.
     let pooled = context.backend.pool.get(&hash);
     if let Some((height, index)) = context.backend.store.transaction_location(&hash)? {
@@ -39,22 +38,14 @@ fn by_hash(context: &Context, args: &mut Args<'_>) -> Result<Option<RpcTransacti
     Ok(pooled.map(|transaction| convert::pending_transaction(&transaction, Some(base_fee))))
 }
 
-fn raw_by_hash(context: &Context, args: &mut Args<'_>) -> Result<Option<Bytes>, Failure> {
-    let hash: B256 = args.required("hash")?;
-    let pooled = context.backend.pool.get(&hash);
-    if let Some((height, index)) = context.backend.store.transaction_location(&hash)? {
-        let stored = context.block(height)?;
-        return Ok(stored.block.transactions().get(index.0 as usize).map(encode_transaction));
-    }
-    Ok(pooled.map(|transaction| encode_transaction(transaction.inner())))
-}
-
 /// The receipt of an included transaction.
 pub(super) fn receipt(context: &Context, hash: B256) -> Result<Option<RpcReceipt>, Failure> {
     let Some((height, index)) = context.backend.store.transaction_location(&hash)? else {
         return Ok(None);
     };
-    let receipts = convert::receipts(&context.block(height)?, context.receipts(height)?)?;
+    let stored = context.block(height)?;
+    let mut receipts = convert::receipts(&stored, context.receipts(height)?)?;
+    context.put_blob_costs(&stored, &mut receipts);
     Ok(receipts.into_iter().nth(index.0 as usize))
 }
 

@@ -44,7 +44,7 @@ async fn a_batch_above_the_limit_is_refused_as_a_whole() {
 async fn unknown_methods_and_broken_requests_have_the_codes_of_the_standard() {
     let world = World::empty().await;
     let address = world.server.local_addr();
-    for method in ["eth_fillTransaction", "anvil_nodeInfo", "eth_createAccessList", ""] {
+    for method in ["eth_noSuchMethod", "eth_getWork", "engine_newPayloadV4", ""] {
         assert_eq!(world.error(method, json!([])).await.0, -32601, "{method}");
     }
     for (body, code) in [
@@ -77,6 +77,17 @@ async fn get_says_how_to_talk_to_the_server() {
     assert!(response.head.contains("allow: post"), "{}", response.head);
     assert!(response.body.contains("eth_blockNumber"), "{}", response.body);
     assert_eq!(response.body.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_devnet_serves_its_page_where_it_serves_calls() {
+    let world = World::with(|config| config.devnet = true).await;
+    let page = http(world.server.local_addr(), "GET", &[], b"").await;
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("content-type: text/html"), "{}", page.head);
+    assert!(page.head.contains("content-security-policy: default-src 'self'"), "{}", page.head);
+    assert!(page.body.starts_with("<!doctype html>"), "{}", page.body);
+    assert_eq!(world.ok("eth_chainId", json!([])).await, "0x7a69");
 }
 
 #[tokio::test]

@@ -10,16 +10,18 @@ use ed25519_dalek::{Signer, SigningKey};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_evm::Executor;
+use weft_evm::{Executor, Forks};
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{
-    HeadEvent, PendingFeed, RpcBackend, RpcConfig, RpcServer, SyncStatus, heads_channel, serve,
+    Devnet, HeadEvent, RpcBackend, RpcConfig, RpcServer, SyncStatus, UnlockedAccounts,
+    heads_channel, serve,
 };
 use weft_store::{BlockCommit, GenesisState, Store, StoreOptions};
-use weft_types::header::next_header;
+use weft_types::command::check_commands;
+use weft_types::header::next_header_under;
 use weft_types::{
-    CommitCertificate, RecoveredTransaction, Round, SealedBlock, Transaction, Validator,
+    CommitCertificate, RecoveredTransaction, Round, SealedBlock, Settings, Transaction, Validator,
 };
 
 /// Stores its first calldata word in slot 0, logs it under topic 0x42 and returns it.
@@ -80,10 +82,24 @@ impl World {
         options: StoreOptions,
         change: impl FnOnce(&mut RpcConfig),
     ) -> Self {
+        Self::on_chain(options, false, change).await
+    }
+
+    /// A development chain, whose commands are committed as they come.
+    pub(crate) async fn development() -> Self {
+        Self::on_chain(StoreOptions::devnet(), true, |config| config.devnet = true).await
+    }
+
+    async fn on_chain(
+        options: StoreOptions,
+        cheats: bool,
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> Self {
+        let (wake, woken) = std::sync::mpsc::channel::<()>();
         let directory = tempfile::tempdir().unwrap();
         let validator = SigningKey::from_bytes(&[7; 32]);
         let rich = U256::from(1_000) * U256::from(GWEI) * U256::from(GWEI);
-        let spec = ChainSpec::devnet(
+        let mut spec = ChainSpec::devnet(
             vec![Validator {
                 name: "one".to_owned(),
                 public_key: validator.verifying_key().to_bytes(),
@@ -91,30 +107,37 @@ impl World {
             }],
             &[(alice().address(), rich), (bob().address(), rich)],
         );
+        spec.params.devnet_cheats = cheats;
         let genesis = Arc::new(Genesis::new(spec).unwrap());
         let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
         let store = Store::open(directory.path(), state, options).unwrap();
         let pool = Arc::new(Pool::new(CHAIN_ID, PoolLimits::default()));
         let submitted = Arc::new(Mutex::new(Vec::new()));
         let heads = heads_channel();
-        let pending = Arc::<PendingFeed>::default();
         let behind = Arc::new(Mutex::new(None));
         let backend = RpcBackend {
             heads: heads.clone(),
             submit: {
-                let (submitted, pending) = (Arc::clone(&submitted), Arc::clone(&pending));
-                let pool = Arc::clone(&pool);
-                Arc::new(move |new| {
-                    submitted.lock().extend(new.iter().map(|tx| *tx.tx_hash()));
-                    new.iter().for_each(|tx| pending.admitted(&pool, tx));
-                })
+                let submitted = Arc::clone(&submitted);
+                Arc::new(move |new| submitted.lock().extend(new.iter().map(|tx| *tx.tx_hash())))
             },
             sync_status: {
                 let behind = Arc::clone(&behind);
                 Arc::new(move || *behind.lock())
             },
             peer_count: Arc::new(|| 3),
-            pending,
+            devnet: Devnet {
+                submit_command: cheats.then(|| {
+                    Arc::new(move |_| {
+                        let _ = wake.send(());
+                    }) as _
+                }),
+                accounts: Arc::new(if cheats {
+                    UnlockedAccounts::new(&[B256::repeat_byte(0xa1), B256::repeat_byte(0xb0)])
+                } else {
+                    UnlockedAccounts::default()
+                }),
+            },
             ..RpcBackend::offline(
                 Arc::clone(&store),
                 Arc::clone(&pool),
@@ -134,6 +157,12 @@ impl World {
             pool: Arc::clone(&pool),
             heads,
         };
+        let commands = chain.clone();
+        std::thread::spawn(move || {
+            while woken.recv().is_ok() {
+                commands.commit_commands();
+            }
+        });
         Self { server, store, pool, submitted, behind, backend, chain, _directory: directory }
     }
 
@@ -172,6 +201,22 @@ impl World {
         self.backend.clone()
     }
 
+    pub(crate) fn heads(&self) -> &tokio::sync::broadcast::Sender<Arc<HeadEvent>> {
+        &self.chain.heads
+    }
+
+    /// Puts a transaction into the pool, where it stays.
+    pub(crate) fn pool_one(&self, transaction: RecoveredTransaction) {
+        let head = self.store.head();
+        let origin = weft_pool::Origin::Rpc;
+        self.pool.admit(transaction, origin, &*head.state, head.block.header()).unwrap();
+    }
+
+    /// The whole response to a call.
+    pub(crate) async fn answer(&self, method: &str, params: Value) -> Value {
+        call(self.server.local_addr(), method, params).await
+    }
+
     /// Result of a method.
     pub(crate) async fn ok(&self, method: &str, params: Value) -> Value {
         let mut answer = call(self.server.local_addr(), method, params.clone()).await;
@@ -198,9 +243,23 @@ impl World {
 }
 
 impl Chain {
+    /// As validators do: the commands that wait, then the blocks that they ask for.
+    fn commit_commands(&self) {
+        while !self.pool.commands().is_empty() {
+            self.commit_pool();
+            let settings = || {
+                let head = self.store.head();
+                (Settings::read(&self.genesis.params, &*head.state).unwrap(), head.block.height().0)
+            };
+            while settings().0.mines(settings().1 + 1) {
+                self.commit_pool();
+            }
+        }
+    }
+
     fn commit_pool(&self) -> SealedBlock {
         let head = self.store.head();
-        let base_fee = weft_types::header::next_base_fee(head.block.header());
+        let base_fee = self.pool.commands().next_base_fee(head.block.header());
         self.commit(self.pool.best(base_fee, self.genesis.params.gas_limit))
     }
 
@@ -210,12 +269,20 @@ impl Chain {
         let params = &self.genesis.params;
         let now = parent.timestamp + 1;
         let fees = Address::repeat_byte(0xfe);
-        let env = next_header(parent, head.block.hash(), params, Round(0), fees, now);
+        let settings = Settings::read(params, &*head.state).unwrap();
+        let commands = self.pool.commands().best(parent.number + 1);
+        check_commands(&commands, parent.number + 1, params.devnet_cheats).unwrap();
+        let (under, by) = ((&settings, commands.as_slice()), (Round(0), fees));
+        let now = if params.devnet_cheats { unix_seconds() } else { now };
+        let env = next_header_under(parent, head.block.hash(), params, under, by, now);
+        let candidates =
+            if settings.takes_transactions(env.number, &commands) { candidates } else { vec![] };
         let wanted = candidates.len();
-        let executed = self.executor.build(&env, &candidates, &head.state, params).unwrap();
+        let executed =
+            self.executor.build_after(&env, &commands, &candidates, &head.state, params).unwrap();
         assert_eq!(executed.transactions.len(), wanted, "{:?}", executed.skipped);
         let tree = head.tree.apply(&executed.diff);
-        let block = executed.seal(env, tree.root());
+        let block = executed.seal_after(env, tree.root(), commands);
         let senders: Vec<Address> = executed.transactions.iter().map(|tx| tx.signer()).collect();
         let event =
             HeadEvent { block: Arc::new(block.clone()), receipts: executed.receipts.clone() };
@@ -234,6 +301,9 @@ impl Chain {
         let included: Vec<_> = (executed.transactions.iter())
             .map(|tx| (*tx.tx_hash(), tx.signer(), alloy_consensus::Transaction::nonce(tx.inner())))
             .collect();
+        let settings = Settings::read(params, &*head.state).unwrap();
+        self.pool.commands().on_block(block.commands(), block.height().0, settings.base_fee);
+        self.pool.obey(block.commands());
         self.pool.on_block(&included, &[], &*head.state, head.block.header());
         // Nobody may be listening.
         let _ = self.heads.send(Arc::new(event));
@@ -247,6 +317,10 @@ impl Chain {
         let signature = self.validator.sign(&vote.sign_bytes(&self.genesis.block.hash()));
         unsigned(vec![(0, signature.to_bytes())])
     }
+}
+
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A dynamic-fee transaction with room for every base fee of these tests.

@@ -33,6 +33,8 @@ pub struct RpcSection {
     pub max_batch: u32,
     /// Gas cap of `eth_call` and `eth_estimateGas`.
     pub gas_cap: u64,
+    /// How long `eth_call` and `eth_estimateGas` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Calls, estimates, traces and searches that run at the same time; 0 takes half the cores.
     pub call_threads: usize,
     /// Most blocks that one `eth_getLogs` may span.
@@ -75,6 +77,7 @@ impl Default for RpcSection {
             max_connections: 500,
             max_batch: 100,
             gas_cap: 50_000_000,
+            call_timeout_ms: 5000,
             call_threads: 0,
             logs_max_blocks: 10_000,
             logs_max_results: 20_000,

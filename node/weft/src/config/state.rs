@@ -9,6 +9,9 @@ const ARCHIVE: &str = "archive";
 /// Blocks kept of what is not needed for ever.
 const BLOCKS_DEFAULT: u64 = 100_000;
 
+/// With less, the database would do nothing but write small files.
+const WRITE_BUFFER_BYTES_MIN: usize = 1 << 20;
+
 /// `[state]`. What is kept is a number of blocks below the head, or `"archive"` for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,9 +35,15 @@ pub struct StateSection {
     pub cache_bytes: usize,
     /// Memory for blocks of table files, in bytes.
     pub block_cache_bytes: usize,
+    /// Memory for writes that are not yet in table files, in bytes.
+    pub write_buffer_bytes: usize,
     /// Memory for the tree behind the state root, in bytes; the trees of the last blocks, which proofs
     /// are made from, take up to half as much again. With less, small subtrees are read again.
     pub tree_memory_bytes: u64,
+    /// A snapshot is taken each time so many blocks were committed; 0 takes none.
+    pub snapshot_interval: u64,
+    /// Most snapshots of these that are kept, at least 1.
+    pub snapshots_kept: usize,
     /// Threads that read ahead of the executor; 0 means eight per core, at most 128.
     pub io_threads: usize,
 }
@@ -50,7 +59,10 @@ impl Default for StateSection {
             records: Keep::Blocks(BLOCKS_DEFAULT),
             cache_bytes: options.state_cache_bytes,
             block_cache_bytes: options.cache_bytes,
+            write_buffer_bytes: options.write_buffer_bytes,
             tree_memory_bytes: options.tree_memory_bytes,
+            snapshot_interval: 0,
+            snapshots_kept: 2,
             io_threads: 0,
         }
     }
@@ -77,6 +89,7 @@ impl StateSection {
             retention: self.retention(),
             state_cache_bytes: self.cache_bytes,
             cache_bytes: self.block_cache_bytes,
+            write_buffer_bytes: self.write_buffer_bytes,
             tree_memory_bytes: self.tree_memory_bytes,
             read_threads: match self.io_threads {
                 0 => options.read_threads,
@@ -93,6 +106,15 @@ impl StateSection {
         {
             return Err(format!(
                 "state.history is {blocks}, expected at least {HISTORY_BLOCKS_MIN} or \"{ARCHIVE}\""
+            ));
+        }
+        if self.snapshots_kept == 0 {
+            return Err("state.snapshots_kept is 0, expected at least 1".into());
+        }
+        if self.write_buffer_bytes < WRITE_BUFFER_BYTES_MIN {
+            return Err(format!(
+                "state.write_buffer_bytes is {}, expected at least {WRITE_BUFFER_BYTES_MIN}",
+                self.write_buffer_bytes
             ));
         }
         let named = [
@@ -169,6 +191,11 @@ mod tests {
         for (text, words) in [
             ("history = 127", "state.history is 127, expected at least 128"),
             ("history = \"all\"", "expected a number of blocks or \"archive\""),
+            (
+                "write_buffer_bytes = 1000",
+                "state.write_buffer_bytes is 1000, expected at least 1048576",
+            ),
+            ("snapshots_kept = 0", "state.snapshots_kept is 0, expected at least 1"),
             ("history = -1", "expected a number of blocks or \"archive\""),
             ("records = 0", "state.records is 0"),
             ("receipts = 10", "state.logs is more than state.receipts"),

@@ -1,6 +1,7 @@
 //! Answers of `weft db` as text.
 
 use super::Room;
+use std::borrow::Cow;
 use std::fmt::Write;
 use weft_store::{CheckReport, DatabaseStats, DirectoryVersion};
 
@@ -14,6 +15,7 @@ pub(super) fn check(report: &CheckReport) -> String {
     line("blocks", format!("{} with {} transactions", report.blocks, report.transactions));
     line("history", format!("{} entries", report.history_entries));
     line("logs", format!("{} index entries", report.log_entries));
+    line("addresses", format!("{} index entries", report.address_entries));
     text
 }
 
@@ -63,8 +65,8 @@ pub(super) fn room(room: &Room) -> String {
     )
 }
 
-fn oldest(oldest: &[(&'static str, u64)]) -> String {
-    let one = |(name, height): &(&str, u64)| format!("{name} {height}");
+fn oldest(oldest: &[(Cow<'static, str>, u64)]) -> String {
+    let one = |(name, height): &(Cow<'static, str>, u64)| format!("{name} {height}");
     oldest.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 

@@ -78,6 +78,7 @@ impl<'a> Screen<'a> {
             "version": env!("CARGO_PKG_VERSION"),
             "chainId": self.genesis.params.chain_id,
             "genesis": self.genesis.hash(),
+            "cheats": self.genesis.params.devnet_cheats,
             "rpc": addresses.iter().map(|a| format!("http://{a}")).collect::<Vec<_>>(),
             "data": self.folder,
             "readyMs": after.as_millis() as u64,
@@ -101,11 +102,19 @@ impl<'a> Screen<'a> {
         };
         text += &format!("  RPC + WebSocket   http://{}{others}\n", addresses[0]);
         text += &format!(
+            "  Record page       http://{}/       what ran in parallel, what collided, why\n",
+            addresses[0]
+        );
+        text += &format!(
             "  Data              {}        kept after exit: weft devnet --resume\n\n",
             self.folder.display()
         );
         text += &self.accounts_text();
-        text += "  Finality is instant: latest = safe = finalized.\n";
+        text += "  Finality is instant: latest = safe = finalized.";
+        if self.genesis.params.devnet_cheats {
+            text += "   Cheats on: anvil_* evm_* hardhat_*";
+        }
+        text.push('\n');
         text += &self.try_text(addresses);
         text += TABLE_HEAD;
         text.push('\n');
@@ -174,6 +183,26 @@ impl BlockPrinter {
     pub(super) fn new(args: &DevnetArgs) -> Self {
         let terminal = std::io::stdout().is_terminal();
         Self { form: Form::of(args), terminal, empty: Mutex::new(false) }
+    }
+
+    /// Whether anything is printed at all.
+    pub(super) fn speaks(&self) -> bool {
+        !matches!(self.form, Form::Quiet)
+    }
+
+    /// Prints what a contract logged.
+    pub(super) fn console(&self, line: &str) {
+        match self.form {
+            Form::Quiet => {}
+            Form::Json => out(&format!("{}\n", json!({ "event": "console", "line": line }))),
+            Form::Text => {
+                // The next empty block must not be written over it.
+                let mut last_was_empty =
+                    self.empty.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *last_was_empty = false;
+                out(&format!("  console  {line}\n"));
+            }
+        }
     }
 
     pub(super) fn print(&self, report: &BlockReport) {

@@ -11,17 +11,60 @@ const BATCHING: Duration = Duration::from_millis(10);
 /// Longest time that what peers claim about their height delays a start: claims cost them nothing.
 const HOLD_MAX: Duration = Duration::from_secs(1);
 
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Longest sleep, so that repairs and sync are looked at.
 const WAKEUP_MAX: Duration = Duration::from_millis(500);
 
 impl Driver {
     /// Plans the next height after a block was committed.
     pub(super) fn wait_for_next_height(&mut self) {
-        let pace = self.parts.pace;
-        let earliest = self.started_at + pace.interval;
-        self.phase = Phase::Waiting(earliest, self.started_at + pace.empty_interval);
+        let earliest = self.started_at + self.parts.pace.interval;
+        self.read_settings();
+        self.phase = Phase::Waiting(earliest, self.latest_start());
         self.waiting_since = Instant::now();
         self.transactions_since = (self.parts.has_transactions)().then(Instant::now);
+    }
+
+    /// What commands have set for the next height.
+    fn read_settings(&mut self) {
+        match self.parts.chain.settings(&self.head) {
+            Ok(settings) => self.settings = settings,
+            // Only the pace depends on it here: blocks are judged by what is read then.
+            Err(error) => tracing::warn!(%error, "the settings of the chain cannot be read"),
+        }
+    }
+
+    /// When the next height starts although there is nothing to include. A block that is set apart by a command waits for
+    /// what it was set apart for, and one that a command has asked for waits for nothing.
+    fn latest_start(&self) -> Instant {
+        let height = self.height().0;
+        if self.settings.mines(height) {
+            return self.started_at;
+        }
+        let interval = match self.settings.interval_ms {
+            None => self.parts.pace.empty_interval,
+            Some(0) => NEVER,
+            Some(ms) => Duration::from_millis(ms),
+        };
+        let interval = if self.settings.awaits(height) { NEVER } else { interval };
+        self.started_at + interval
+    }
+
+    /// A node that starts where no block comes without a reason must not make one.
+    pub(super) fn resume_pace(&mut self) {
+        self.read_settings();
+        if let Phase::Waiting(earliest, latest) = self.phase
+            && self.latest_start() >= latest + NEVER
+        {
+            self.phase = Phase::Waiting(earliest, self.latest_start());
+        }
+    }
+
+    /// Whether the next height is to start at once: a command waits for its block.
+    fn hurries(&self) -> bool {
+        (self.parts.has_commands)()
     }
 
     /// Starts the next height when its time has come, there is something to include, or another
@@ -33,7 +76,9 @@ impl Driver {
             return;
         }
         let batch = self.transactions_since.is_some_and(|since| now >= since + BATCHING);
+        let batch = batch && !self.settings.manual;
         let early = now >= earliest && (batch || self.another_has_started());
+        let early = early || self.hurries();
         if now < latest && !early && !self.others_have_started() {
             return;
         }
@@ -118,7 +163,9 @@ impl Driver {
             next = next.min(*at);
         }
         if let Phase::Waiting(earliest, latest) = self.phase {
-            let due = match self.transactions_since {
+            let since = self.transactions_since.filter(|_| !self.settings.manual);
+            let due = match since {
+                _ if self.hurries() => now,
                 _ if self.another_has_started() => earliest.min(latest),
                 Some(since) => earliest.max(since + BATCHING).min(latest),
                 None => latest,

@@ -13,7 +13,8 @@ use weft_types::transaction::encode_transaction;
 const BATCH_WAIT: Duration = Duration::from_millis(5);
 /// A batch is sent when it is this large, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
-/// Transactions that stay in the pool are sent again after this time: a peer may have been away.
+/// Transactions that stay in the pool are sent again after this time: a peer may have been away. What
+/// has waited for too long is dropped.
 const REPEAT_AFTER: Duration = Duration::from_secs(30);
 /// Most transactions sent again at once.
 const REPEAT_MAX: usize = 1024;
@@ -25,6 +26,7 @@ type Submitted = Vec<Arc<RecoveredTransaction>>;
 pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
     let mut repeat =
         tokio::time::interval_at(tokio::time::Instant::now() + REPEAT_AFTER, REPEAT_AFTER);
+    let started = std::time::Instant::now();
     loop {
         tokio::select! {
             first = waiting.recv() => match first {
@@ -36,7 +38,10 @@ pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
                 }
                 None => return,
             },
-            _ = repeat.tick() => repeat_pending(&network),
+            _ = repeat.tick() => {
+                network.inner.pool.expire(started.elapsed().as_secs());
+                repeat_pending(&network);
+            }
         }
     }
 }
@@ -53,15 +58,12 @@ pub(super) async fn forward(handle: Handle, mut queue: Receiver<Command>) {
 /// Encoded transactions of this request, and of those that follow it closely.
 async fn fill(first: Submitted, waiting: &mut Receiver<Submitted>) -> Vec<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + BATCH_WAIT;
-    let mut bytes = 0;
     let mut batch = Vec::new();
     let mut next = first;
     loop {
-        for transaction in next {
-            let encoded = encode_transaction(transaction.inner()).to_vec();
-            bytes += encoded.len();
-            batch.push(encoded);
-        }
+        let encode = |tx: Arc<RecoveredTransaction>| encode_transaction(tx.inner()).to_vec();
+        batch.extend(next.into_iter().map(encode));
+        let bytes: usize = batch.iter().map(Vec::len).sum();
         if batch.len() >= BATCH_MAX || bytes >= BATCH_BYTES {
             return batch;
         }
@@ -86,7 +88,9 @@ fn publish(network: &Network, batch: &[Vec<u8>]) {
 
 fn repeat_pending(network: &Network) {
     let pool = &network.inner.pool;
-    let mut batch = Vec::new();
+    let next = network.inner.store.head().block.height().0 + 1;
+    let mut batch: Vec<Vec<u8>> =
+        pool.commands().best(next).iter().map(weft_types::Command::encode).collect();
     for hash in pool.ready_hashes().into_iter().take(REPEAT_MAX) {
         if let Some(transaction) = pool.get(&hash) {
             batch.push(encode_transaction(transaction.inner()).to_vec());

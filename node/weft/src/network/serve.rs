@@ -14,7 +14,7 @@ use weft_p2p::{Command, Request, RequestToken, Response};
 use weft_store::StoreError;
 use weft_types::block::BlockBody;
 use weft_types::transaction::encode_transaction;
-use weft_types::{B256, Bytes};
+use weft_types::{B256, Block, Bytes};
 
 /// Requests answered at the same time: one may read a block of the largest size.
 pub(super) const ANSWERS_CONCURRENT: usize = 4;
@@ -86,8 +86,8 @@ impl Network {
             Err(StoreError::Pruned { .. }) => Bytes::new(),
             list => list?.unwrap_or_default(),
         };
-        let transactions = stored.block.into_block().transactions;
-        let body = BlockBody { transactions, access_list }.encode();
+        let Block { transactions, commands, .. } = stored.block.into_block();
+        let body = BlockBody { transactions, access_list, commands }.encode();
         Ok(Some(SyncBlock { header, body, certificate }))
     }
 

@@ -85,13 +85,13 @@ pub(super) fn hash_files(directory: &Path) -> Result<Vec<SnapshotFile>, StoreErr
 }
 
 /// Writes a file that is on disk when this returns.
-pub(super) fn write_durably(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_durably(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut file = File::create_new(path).map_err(|e| failure(path, &e))?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| failure(path, &e))
 }
 
 /// The entries of a folder are on disk when this returns.
-pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(|e| failure(directory, &e))
 }
 

@@ -100,13 +100,15 @@ impl Store {
         self.kept(Kept::AccessLists, height, list)
     }
 
-    /// Reads and writes of the transactions of the block at `height`.
+    /// Reads and writes of the transactions of the block at `height`; `None` also when it was not
+    /// executed here.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
     pub fn access_record(&self, height: u64) -> Result<Option<AccessRecord>, StoreError> {
-        let record = self.borsh(Column::AccessRecords, height)?;
-        self.kept(Kept::Records, height, record)
+        let record = self.at(Column::AccessRecords, height, layout::decode_record)?;
+        // A block that was not executed here has none, however much is kept.
+        Ok(self.kept(Kept::Records, height, record)?.flatten())
     }
 
     /// What this node observed when it executed the block at `height`, if it did.
@@ -131,7 +133,7 @@ impl Store {
         Ok(place.filter(|(height, _)| self.reaches(*height)))
     }
 
-    fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.source.database
     }
 
@@ -172,11 +174,20 @@ impl Store {
     }
 }
 
+/// Where the blocks begin that are stored whole, besides genesis.
+pub(crate) fn base(database: &Database) -> Result<u64, StoreError> {
+    let decode = |bytes: &[u8]| layout::decode_number(Column::Meta, bytes).map(u64::from_be_bytes);
+    Ok(database.get_as(Column::Meta, layout::META_BASE, decode)?.unwrap_or_default())
+}
+
 pub(crate) fn block(database: &Database, height: u64) -> Result<Option<StoredBlock>, StoreError> {
     let key = height.to_be_bytes();
     let Some(header) = database.get_as(Column::Headers, &key, layout::decode_header)? else {
         return Ok(None);
     };
     let body = database.get_as(Column::Bodies, &key, |bytes| layout::decode_body(header, bytes))?;
+    if body.is_none() && height < base(database)? {
+        return Ok(None);
+    }
     body.map(Some).ok_or_else(|| StoreError::value(Column::Bodies, format!("no body {height}")))
 }

@@ -8,7 +8,7 @@ use weft_types::block::transactions_root;
 use weft_types::{CommitCertificate, Header, Receipt, SealedBlock};
 
 /// Headers before a block that its successors can name (`BLOCKHASH`).
-const ANCESTORS_MAX: u64 = 256;
+pub(crate) const ANCESTORS_MAX: u64 = 256;
 
 /// A block with what a store needs of it besides its state.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use crate::{BlockCommit, Head, Store, StoreError, lists};
 use alloy_primitives::{Address, Bytes, keccak256};
 use std::sync::Arc;
 use weft_types::block::transactions_root;
+use weft_types::command::commands_root;
 use weft_types::{AccessRecord, CommitCertificate, Receipt, SealedBlock};
 
 /// A decided block and what other nodes keep beside it.
@@ -48,6 +49,11 @@ impl Store {
         validate_body(&listed.block, &listed.senders, &listed.receipts)?;
         if transactions_root(listed.block.transactions()) != header.transactions_root {
             let reason = "its transactions are not those of its header".into();
+            return Err(StoreError::Inconsistent { height, reason });
+        }
+        let (expected, found) = (header.parent_beacon_block_root, listed.block.commands());
+        if expected.unwrap_or_default() != commands_root(found) {
+            let reason = "its commands are not those of its header".into();
             return Err(StoreError::Inconsistent { height, reason });
         }
         let diff = lists::net_change(&listed.access_list, &*head.state)

@@ -5,13 +5,13 @@ use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_consensus::{
     Eip658Value, Receipt as PlainReceipt, ReceiptEnvelope, SignableTransaction, TxEip1559,
 };
-use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, Signature, U256, keccak256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use weft_commitment::Tree;
 use weft_store::{
-    BlockCommit, GenesisState, Kept, LogQuery, Oldest, Store, StoreError, StoreOptions,
+    BlockCommit, GenesisState, Kept, LogQuery, Oldest, Store, StoreError, StoreOptions, Touch,
 };
 use weft_types::block::transactions_root;
 use weft_types::{
@@ -141,7 +141,7 @@ impl Chain {
         let (state, diff) = State::default().next(&steps);
         let tree = Tree::empty().apply(&diff);
         let header = Header { state_root: tree.root(), ..Header::default() };
-        let genesis = Block { header, transactions: vec![] }.seal();
+        let genesis = Block { header, transactions: vec![], commands: vec![] }.seal();
         Self { commits: vec![], states: vec![state], genesis, genesis_diff: diff, tree }
     }
 
@@ -191,7 +191,7 @@ impl Chain {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let block = Block { header, transactions }.seal();
+        let block = Block { header, transactions, commands: vec![] }.seal();
         let commit = BlockCommit {
             senders: (0..count).map(|i| person(i as u8)).collect(),
             certificate: certificate(height, block.hash()),
@@ -329,9 +329,34 @@ fn assert_commit_stored(store: &Store, commit: &BlockCommit, oldest: &Oldest) {
     assert_kept(store.access_record(height), record, height, oldest.of(Kept::Records));
     let profile = commit.profile.clone();
     assert_kept(store.profile(height), profile, height, oldest.of(Kept::Records));
+    assert_addresses_found(store, commit, oldest.of(Kept::Logs));
     for (index, transaction) in commit.block.transactions().iter().enumerate() {
         let location = store.transaction_location(transaction.tx_hash()).unwrap();
         assert_eq!(location, Some((height, TxIndex(index as u32))));
+    }
+}
+
+/// The block is found by every address that sent something in it or changed, from both sides.
+fn assert_addresses_found(store: &Store, commit: &BlockCommit, oldest: u64) {
+    let height = commit.block.height().0;
+    let changed = commit.diff.accounts.iter().map(|change| (Touch::Any, change.address));
+    let code = |change: &&AccountDiff| {
+        let hash = |account: &Option<Account>| account.map_or(KECCAK256_EMPTY, |a| a.code_hash);
+        hash(&change.before) != hash(&change.after)
+    };
+    let coded = commit.diff.accounts.iter().filter(code);
+    let coded = coded.map(|change| (Touch::Code, change.address));
+    let sent = commit.senders.iter().map(|sender| (Touch::Sent, *sender));
+    for (touch, address) in changed.chain(coded).chain(sent) {
+        let up = store.touching_from(touch, &address, height, 1).unwrap();
+        let down = store.touching_to(touch, &address, height, 1).unwrap();
+        assert_eq!(down == [height], height >= oldest, "{touch:?} {address} {down:?}");
+        assert_eq!(up.first() == Some(&height), height >= oldest, "{touch:?} {address} {up:?}");
+        let all = store.touching_from(touch, &address, 0, usize::MAX).unwrap();
+        let mut back = store.touching_to(touch, &address, u64::MAX, usize::MAX).unwrap();
+        back.reverse();
+        assert_eq!(all, back);
+        assert!(all.is_sorted() && all.iter().all(|height| *height >= oldest));
     }
 }
 

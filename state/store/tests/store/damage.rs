@@ -93,25 +93,34 @@ fn changed_slots_code_and_block_data_of_the_head_are_found_at_opening() {
 fn the_schema_of_a_newer_version_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let chain = grown(directory.path());
-    for found in [0u32, 3, u32::MAX] {
+    for found in [0u32, 4, u32::MAX] {
         put(directory.path(), "meta", b"schema", &found.to_be_bytes());
         let error = chain.open(directory.path()).expect_err("another layout");
-        assert_eq!(error, StoreError::Schema { expected: 2, found });
+        assert_eq!(error, StoreError::Schema { expected: 3, found });
     }
-    put(directory.path(), "meta", b"schema", &2u32.to_be_bytes());
+    put(directory.path(), "meta", b"schema", &3u32.to_be_bytes());
     chain.assert_stored(&chain.open(directory.path()).expect("nothing was changed"), BLOCKS);
 }
 
 #[test]
-fn a_database_without_index_of_logs_gets_one() {
+fn a_database_of_an_older_layout_gets_its_indices() {
+    for (schema, missing) in [(1u32, &["log_index", "address_index"][..]), (2, &["address_index"])]
+    {
+        upgraded(schema, missing);
+    }
+}
+
+fn upgraded(schema: u32, missing: &[&str]) {
     let directory = tempfile::tempdir().expect("a directory");
     let chain = grown(directory.path());
     let options = Options::default();
     let columns = DB::list_cf(&options, directory.path()).expect("a database");
     let mut db = DB::open_cf(&options, directory.path(), columns).expect("nobody has it open");
-    db.drop_cf("log_index").expect("dropped");
+    for column in missing {
+        db.drop_cf(column).expect("dropped");
+    }
     let meta = db.cf_handle("meta").expect("it exists");
-    db.put_cf(meta, b"schema", 1u32.to_be_bytes()).expect("written");
+    db.put_cf(meta, b"schema", schema.to_be_bytes()).expect("written");
     drop(db);
     for _ in 0..2 {
         let store = chain.open(directory.path()).expect("it is upgraded");

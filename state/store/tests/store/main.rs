@@ -9,5 +9,6 @@ mod lists;
 mod maintenance;
 mod model;
 mod refuse;
+mod stream;
 mod sync;
 mod tree;

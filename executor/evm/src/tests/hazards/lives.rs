@@ -225,6 +225,7 @@ fn hazard_15_a_list_suffices_where_nobody_looks_at_the_storage_of_the_destroyed(
             transactions: &built.transactions,
             ommers: &[],
             withdrawals: &[],
+            commands: &[],
             rules: &world.rules,
         };
         let mode = Mode::WithList(&built.access_list);

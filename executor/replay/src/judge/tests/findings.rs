@@ -29,6 +29,7 @@ fn with_block<T>(
         transactions: &[],
         ommers: &[],
         withdrawals: &[],
+        commands: &[],
         rules: &rules,
     };
     let state: Arc<dyn StateReader> = Arc::new(World::new(accounts));

@@ -3,19 +3,24 @@
 
 use super::blocks::View;
 use super::{Ended, Subscriber, Topic};
-use crate::context::Context;
+use crate::context::{Context, Work};
 use crate::convert;
+use crate::error::Failure;
 use crate::methods::chain::sync_object;
+use crate::methods::transaction::by_hash;
 use crate::{ConsensusEvent, HeadEvent, SyncStatus};
+use alloy_primitives::B256;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use weft_types::RecoveredTransaction;
-use weft_types::header::next_base_fee;
+use tokio::sync::watch;
 
 /// How often the state of the synchronisation is looked at between blocks.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Announcements of the pool that are read at once.
+const ANNOUNCEMENTS_MAX: usize = 256;
 
 /// What a subscription reads. Only the feed of its topic is taken: one that nobody reads would keep
 /// what it holds alive.
@@ -28,7 +33,9 @@ pub(super) enum Feed {
     },
     Pending {
         full: bool,
-        ready: Receiver<Arc<RecoveredTransaction>>,
+        /// First announcement of the pool that the subscriber has not heard of.
+        next: u64,
+        changed: watch::Receiver<()>,
     },
     Syncing {
         heads: Receiver<Arc<HeadEvent>>,
@@ -48,7 +55,10 @@ impl Feed {
                 let next = backend.store.head().block.height().0 + 1;
                 Self::Blocks { view, heads, next }
             }
-            Topic::Pending { full } => Self::Pending { full, ready: backend.pending.subscribe() },
+            Topic::Pending { full } => {
+                let changed = backend.pool_changed.subscribe();
+                Self::Pending { full, next: backend.pool.announcements_end(), changed }
+            }
             Topic::Syncing => Self::Syncing { heads: backend.heads.subscribe() },
             Topic::Consensus => Self::Consensus { events: backend.consensus.subscribe() },
         }
@@ -74,26 +84,55 @@ async fn next<T: Clone>(
     }
 }
 
-/// Transactions that became ready.
+/// Transactions that became ready, each once and in that order; `next` is the first announcement to
+/// tell. A full object is as it is when it is told: in a block, perhaps.
 pub(super) async fn pending(
     full: bool,
     subscriber: &Subscriber,
-    context: &Context,
-    mut feed: Receiver<Arc<RecoveredTransaction>>,
+    context: &Arc<Context>,
+    mut next: u64,
+    mut changed: watch::Receiver<()>,
 ) -> Ended {
-    while let Some(transaction) = next(subscriber, &mut feed, "transactions").await? {
-        let sent = if full {
-            let base_fee = next_base_fee(context.backend.store.head().block.header());
-            let object = convert::pending_transaction(&transaction, Some(base_fee));
-            subscriber.send(&object).await?
-        } else {
-            subscriber.send(transaction.tx_hash()).await?
-        };
-        if sent.is_err() {
-            break;
+    loop {
+        changed.mark_unchanged();
+        let news = context.backend.pool.announcements(next, ANNOUNCEMENTS_MAX);
+        if news.missed > 0 {
+            let missed = news.missed;
+            return Err(format!("subscriber is too slow: {missed} transactions were not read in time"));
+        }
+        next = news.next;
+        let quiet = news.hashes.is_empty();
+        for told in described(full, context, news.hashes).await? {
+            if subscriber.send(&told).await?.is_err() {
+                return Ok(());
+            }
+        }
+        if !quiet {
+            continue;
+        }
+        tokio::select! {
+            () = subscriber.sink.closed() => return Ok(()),
+            changed = changed.changed() => changed.map_err(|_| "the node is stopping".to_owned())?,
         }
     }
-    Ok(())
+}
+
+/// What is told of each transaction: its hash or the object. One that was dropped meanwhile is left out.
+async fn described(
+    full: bool,
+    context: &Arc<Context>,
+    hashes: Vec<B256>,
+) -> Result<Vec<Value>, String> {
+    if !full {
+        return Ok(hashes.into_iter().map(|hash| json!(hash)).collect());
+    }
+    let worker = Arc::clone(context);
+    let objects = move || -> Result<Vec<Value>, Failure> {
+        let found = hashes.into_iter().filter_map(|hash| by_hash(&worker, hash).transpose());
+        found.map(|object| convert::complete(object?)).collect()
+    };
+    let objects = context.run_patiently(Work::Read, objects).await;
+    objects.and_then(|objects| objects).map_err(|failure| failure.to_string())
 }
 
 /// Events of the consensus, numbered from 0 for each subscription.

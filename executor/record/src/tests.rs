@@ -1,0 +1,6 @@
+//! The analysis of blocks that a real execution recorded.
+
+mod patterns;
+mod random;
+mod said;
+mod world;
