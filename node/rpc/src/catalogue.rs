@@ -5,9 +5,15 @@
 //! compares the two and lists what is missing on either side, so neither exists without the other.
 
 mod admin;
+mod debug;
+mod devnet;
 mod eth;
 mod eth_calls;
 mod eth_filters;
+mod eth_reads;
+mod ots;
+mod record;
+mod trace;
 mod txpool;
 mod types;
 mod web3;
@@ -20,9 +26,15 @@ const TABLES: &[&[Method]] = &[
     eth::METHODS,
     eth_calls::METHODS,
     eth_filters::METHODS,
+    eth_reads::METHODS,
     web3::METHODS,
     txpool::METHODS,
     weft::METHODS,
+    record::METHODS,
+    debug::METHODS,
+    trace::METHODS,
+    ots::METHODS,
+    devnet::METHODS,
     admin::METHODS,
 ];
 

@@ -10,7 +10,8 @@ use crate::{RpcBackend, RpcConfig};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use serde_json::value::RawValue;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use weft_store::{Head, StoredBlock};
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) served: Served,
     pub(crate) filters: Filters,
     pub(crate) records: Records,
+    /// What `rpc.discover` answers, once somebody has asked: it is long and never changes.
+    pub(crate) document: OnceLock<Box<RawValue>>,
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
@@ -79,6 +82,7 @@ impl Context {
         Self {
             filters: Filters::new(config.filters_max),
             records: Records::new(&config),
+            document: OnceLock::new(),
             tip: Mutex::new(None),
             fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),

@@ -79,20 +79,33 @@ pub(crate) fn all(context: Arc<Context>) -> Module {
 fn register(module: &mut Module) {
     access_list::register(module);
     account::register(module);
+    accounts::register(module);
     block::register(module);
     call::register(module);
+    capabilities::register(module);
     chain::register(module);
+    cheats::register(module);
+    debug::register(module);
     fees::register(module);
+    fill::register(module);
     filters::register(module);
     logs::register(module);
     node::register(module);
+    otterscan::register(module);
+    pending::register(module);
     proof::register(module);
+    raw::register(module);
     record::register(module);
     refused::register(module);
     send::register(module);
+    simulate::register(module);
     subscribe::register(module);
+    trace::register(module);
     transaction::register(module);
+    transaction_status::register(module);
     txpool::register(module);
+    uncle::register(module);
+    unlocked::register(module);
     web3::register(module);
 }
 

@@ -13,10 +13,7 @@ const PUBLIC: [&str; 4] = ["eth", "net", "web3", "weft"];
 ///
 /// # Errors
 /// [`Failure`] when one cannot be started; none is left running.
-pub async fn serve(
-    setup: &NodeSetup,
-    backend: &RpcBackend,
-) -> Result<Vec<RpcServer>, Failure> {
+pub async fn serve(setup: &NodeSetup, backend: &RpcBackend) -> Result<Vec<RpcServer>, Failure> {
     let mut servers = Vec::new();
     let own = RpcConfig {
         devnet: setup.devnet,

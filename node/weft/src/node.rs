@@ -23,10 +23,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
 use weft_consensus::{Consensus, ConsensusConfig};
-use weft_evm::{Executor, Forks};
+use weft_evm::Executor;
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{HeadEvent, PendingFeed, RpcBackend, RpcServer};
+use weft_rpc::{HeadEvent, RpcBackend, RpcServer, UnlockedAccounts};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
 use weft_types::params::default_fee_recipient;
 use weft_types::{Height, ValidatorAddress};
@@ -144,7 +144,8 @@ impl RunningNode {
         let control =
             Control::start(&setup.home, Arc::clone(&store), setup.genesis.params.chain_id);
         let store_of_threads = Arc::clone(&store);
-        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads, pool_changed, watch };
+        let parts =
+            Parts { store: store_of_threads, log, sign_from, pool, heads, pool_changed, watch };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads, control })
     }
@@ -208,7 +209,7 @@ fn start_threads(
     inbox: Receiver<Event>,
 ) -> Result<Threads, Failure> {
     let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
-    let Parts { store, log, sign_from, pool, heads, watch } = parts;
+    let Parts { store, log, sign_from, pool, heads, pool_changed, watch } = parts;
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };

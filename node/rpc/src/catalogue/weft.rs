@@ -16,7 +16,7 @@ pub(super) const METHODS: &[Method] = &[
     )
     .takes(&[
         required("block", "BlockId", "which block"),
-        optional("options", "Object", "`{reads, incarnations}`: `false` leaves them out"),
+        optional("options", "Object", "`{reads, incarnations}`: `false` leaves them out; `{names, columns}`: `true` adds names, gives arrays in the place of objects"),
     ])
     .gives("ObjectOrNull", "`{number, hash, deterministic, local}`")
     .fails(&[4444]),

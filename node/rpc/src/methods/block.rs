@@ -4,7 +4,7 @@ use super::{Module, blocking};
 use crate::context::{At, Context, Work};
 use crate::convert::{self, RpcReceipt};
 use crate::error::Failure;
-use crate::params::{Args, Quantity};
+use crate::params::Args;
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
-use weft_types::{AccessRecord, RunProfile, SealedBlock};
+use weft_types::{AccessRecord, SealedBlock};
 
 mod analysis;
 mod loaded;
@@ -85,17 +85,18 @@ pub(super) fn event(
 ) -> Result<Value, Failure> {
     let EventOptions { transactions, reads, incarnations } = options;
     let (header, height) = (block.header(), block.height().0);
-    let parts = RecordOptions { reads, incarnations };
-    let mut record = match context.backend.store.access_record(height)? {
-        Some(record) => deterministic(record, &parts)?,
-        None => Value::Null,
+    let parts = RecordOptions { reads, incarnations, ..RecordOptions::default() };
+    let registry = context.records.registry();
+    let (record, run) = match Loaded::read(context, height)? {
+        None => (Value::Null, Value::Null),
+        Some(loaded) => {
+            let record = match transactions {
+                true => deterministic(&loaded, &parts, &registry)?,
+                false => summary(&loaded.access),
+            };
+            (record, local(&loaded, &parts, &registry)?)
+        }
     };
-    if let Some(record) = record.as_object_mut()
-        && !transactions
-    {
-        record.remove("transactions");
-        record.remove("edges");
-    }
     Ok(json!({
         "number": height,
         "hash": block.hash(),
@@ -104,8 +105,25 @@ pub(super) fn event(
         "gasUsed": header.gas_used,
         "gasLimit": header.gas_limit,
         "deterministic": record,
-        "local": local(context.backend.store.profile(height)?, &parts)?,
+        "local": run,
     }))
+}
+
+/// How much work the block was, and how fast it could have been.
+fn summary(record: &AccessRecord) -> Value {
+    let (critical_path_gas, critical_path) = record.critical_path();
+    let mut best = serde_json::Map::new();
+    for workers in WORKERS {
+        best.insert(workers.to_string(), json!(record.best_speedup(Some(workers))));
+    }
+    best.insert("unlimited".to_owned(), json!(record.best_speedup(None)));
+    json!({
+        "workGas": record.work_gas(),
+        "criticalPathGas": critical_path_gas,
+        "criticalPath": critical_path,
+        "dependentTransactions": record.dependent_transactions(),
+        "bestSpeedup": best,
+    })
 }
 
 /// The half that is equal on every node.
@@ -115,19 +133,7 @@ fn deterministic(
     registry: &Registry,
 ) -> Result<Value, Failure> {
     let record = &loaded.access;
-    let (critical_path_gas, critical_path) = record.critical_path();
-    let mut best = serde_json::Map::new();
-    for workers in WORKERS {
-        best.insert(workers.to_string(), json!(record.best_speedup(Some(workers))));
-    }
-    best.insert("unlimited".to_owned(), json!(record.best_speedup(None)));
-    let mut half = json!({
-        "workGas": record.work_gas(),
-        "criticalPathGas": critical_path_gas,
-        "criticalPath": critical_path,
-        "dependentTransactions": record.dependent_transactions(),
-        "bestSpeedup": best,
-    });
+    let mut half = summary(record);
     if options.columns {
         half["columns"] = shape::columns(loaded, registry);
         return Ok(half);

@@ -5,7 +5,7 @@ use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::convert::{self, RpcReceipt, RpcTransaction};
 use crate::error::Failure;
-use crate::params::{Args, Quantity};
+use crate::params::Quantity;
 use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use weft_types::header::next_base_fee;

@@ -1,6 +1,6 @@
 //! `web3_*`, `net_*` and `rpc_modules`.
 
-use super::{Module, quick};
+use super::{Module, encode, quick};
 use crate::openrpc::document;
 use alloy_primitives::{Bytes, U64, keccak256};
 use std::collections::BTreeMap;
@@ -28,5 +28,11 @@ pub(super) fn register(module: &mut Module) {
         let modules = context.served.modules();
         Ok(modules.into_iter().map(|name| (name, "1.0")).collect::<BTreeMap<_, _>>())
     });
-    quick(module, "rpc.discover", 0, |context, _| Ok(document(context.served.methods())));
+    quick(module, "rpc.discover", 0, |context, _| {
+        if let Some(document) = context.document.get() {
+            return Ok(document.clone());
+        }
+        let document = encode(&document(context.served.methods()))?;
+        Ok(context.document.get_or_init(|| document).clone())
+    });
 }

@@ -188,21 +188,13 @@ async fn the_small_methods_answer() {
 }
 
 #[tokio::test]
-async fn a_page_is_served_where_there_is_one_and_never_on_a_public_listener() {
+async fn a_public_listener_of_a_devnet_serves_no_page() {
     let world = World::empty().await;
-    let mut backend = world.backend();
-    backend.pages = Some(std::sync::Arc::new(|path: &str| {
-        (path == "/").then(|| weft_rpc::Page { content_type: "text/html", body: "hello".into() })
-    }));
-    let config = RpcConfig::new("127.0.0.1:0".parse().unwrap());
-    let public = RpcConfig { public: true, ..config.clone() };
-    let server = weft_rpc::serve(config, backend.clone()).await.unwrap();
-    let page = http(server.local_addr(), "GET", &[], b"").await;
-    assert_eq!((page.status, page.body.as_str()), (200, "hello"));
-    assert!(page.head.contains("text/html") && page.head.contains("x-frame-options: deny"));
-    let foreign = http(server.local_addr(), "GET", &[("host", "evil.example")], b"").await;
-    assert_eq!(foreign.status, 403);
-    let server = weft_rpc::serve(public, backend).await.unwrap();
+    let devnet = RpcConfig { devnet: true, ..RpcConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let public = RpcConfig { public: true, ..devnet.clone() };
+    let server = weft_rpc::serve(devnet, world.backend()).await.unwrap();
+    assert_eq!(http(server.local_addr(), "GET", &[], b"").await.status, 200);
+    let server = weft_rpc::serve(public, world.backend()).await.unwrap();
     assert_eq!(http(server.local_addr(), "GET", &[], b"").await.status, 405);
 }
 

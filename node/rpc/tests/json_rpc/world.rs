@@ -10,7 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_evm::{Executor, Forks};
+use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{
@@ -199,10 +199,6 @@ impl World {
     /// The parts that a second server could be started with.
     pub(crate) fn backend(&self) -> RpcBackend {
         self.backend.clone()
-    }
-
-    pub(crate) fn heads(&self) -> &tokio::sync::broadcast::Sender<Arc<HeadEvent>> {
-        &self.chain.heads
     }
 
     /// Puts a transaction into the pool, where it stays.

@@ -98,7 +98,9 @@ pub(super) async fn pending(
         let news = context.backend.pool.announcements(next, ANNOUNCEMENTS_MAX);
         if news.missed > 0 {
             let missed = news.missed;
-            return Err(format!("subscriber is too slow: {missed} transactions were not read in time"));
+            return Err(format!(
+                "subscriber is too slow: {missed} transactions were not read in time"
+            ));
         }
         next = news.next;
         let quiet = news.hashes.is_empty();
