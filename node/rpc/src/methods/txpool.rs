@@ -63,14 +63,26 @@ pub(super) fn register(module: &mut Module) {
         let sender: Address = args.required("address")?;
         let content = context.backend.pool.content_from(&sender);
         let object = objects(context);
-        let of = |half: &[Arc<RecoveredTransaction>]| by_nonce(half, |tx| object(tx));
+        let of = |half: &[Arc<RecoveredTransaction>]| by_nonce(half, &object);
         Ok::<_, Failure>(Content { pending: of(&content.ready), queued: of(&content.queued) })
     });
 }
 
-fn objects(context: &Context) -> impl Fn(&RecoveredTransaction) -> RpcTransaction {
+fn objects(context: &Context) -> impl Fn(&RecoveredTransaction) -> Pooled {
     let base_fee = next_base_fee(context.backend.store.head().block.header());
-    move |transaction| pending_transaction(transaction, Some(base_fee))
+    move |transaction| Pooled {
+        transaction: pending_transaction(transaction, Some(base_fee)),
+        block_timestamp: (),
+    }
+}
+
+/// A transaction object with the `null` that Ethereum's schema asks for.
+#[derive(Serialize)]
+struct Pooled {
+    #[serde(flatten)]
+    transaction: RpcTransaction,
+    #[serde(rename = "blockTimestamp")]
+    block_timestamp: (),
 }
 
 fn everything<T>(
