@@ -88,6 +88,7 @@ mod pool;
 mod queue;
 mod recent;
 mod room;
+mod senders;
 
 pub use announcements::Announcements;
 pub use commands::Commands;
@@ -97,3 +98,4 @@ pub use inner::Admitted;
 pub use limits::PoolLimits;
 pub use pool::{Pool, PoolStatus, SenderContent, Standing};
 pub use queue::Waiting;
+pub use senders::Senders;

@@ -11,6 +11,8 @@ use weft_types::limits::{BLOCK_TRANSACTIONS_MAX, BODY_BYTES_MAX};
 
 /// Gas limits handed out, in block gas limits: most transactions use less than their limit.
 const GAS_LIMITS_HANDED_OUT: u64 = 2;
+/// The least that a transaction uses; one with this limit uses all of it (yellow paper, g_transaction).
+const GAS_MIN: u64 = 21_000;
 /// Bytes handed out: the other half of a body is for the block access list.
 const BYTES_HANDED_OUT: usize = BODY_BYTES_MAX / 2;
 
@@ -57,6 +59,12 @@ fn front(mut rest: Runnable<'_>, base_fee: u64) -> Option<Front<'_>> {
     Some(Front { tip: entry.effective_tip(base_fee), entry, rest })
 }
 
+/// What a transaction takes of the gas handed out. One that will use its whole limit leaves nothing
+/// to others: more of those than fit would be executed in vain.
+const fn claim(gas_limit: u64) -> u64 {
+    if gas_limit <= GAS_MIN { gas_limit.saturating_mul(GAS_LIMITS_HANDED_OUT) } else { gas_limit }
+}
+
 /// See [`crate::Pool::best`].
 pub(crate) fn best(
     queues: &BTreeMap<Address, Queue>,
@@ -69,7 +77,7 @@ pub(crate) fn best(
     let mut heap: BinaryHeap<Front<'_>> = fronts.collect();
     let mut out = Vec::new();
     while let Some(Front { entry, rest, .. }) = heap.pop() {
-        let gas = gas_left.checked_sub(entry.gas_limit);
+        let gas = gas_left.checked_sub(claim(entry.gas_limit));
         let bytes = bytes_left.checked_sub(entry.size);
         let (Some(gas), Some(bytes)) = (gas, bytes) else { break };
         if out.len() == BLOCK_TRANSACTIONS_MAX {

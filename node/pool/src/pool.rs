@@ -9,6 +9,7 @@ use crate::inner::{Admitted, Inner};
 use crate::limits::PoolLimits;
 use crate::order;
 use crate::queue::Waiting;
+use crate::senders::Senders;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::map::{AddressMap, B256Set};
 use alloy_primitives::{Address, B256, U256};
@@ -28,6 +29,8 @@ pub struct Pool {
     /// Written by admission, block and drop calls; read by all others. The truth about what is held.
     pub(crate) inner: Mutex<Inner>,
     commands: Commands,
+    /// What other pools of this process have recovered.
+    senders: Option<Arc<Senders>>,
 }
 
 /// How full the pool is.
@@ -116,7 +119,14 @@ impl Pool {
     /// An empty pool for the chain with this id.
     #[must_use]
     pub fn new(chain_id: u64, limits: PoolLimits) -> Self {
-        Self { chain_id, inner: Mutex::new(Inner::new(limits)), commands: Commands::default() }
+        let (inner, commands) = (Mutex::new(Inner::new(limits)), Commands::default());
+        Self { chain_id, inner, commands, senders: None }
+    }
+
+    /// A pool that shares what it recovers with others of this process.
+    #[must_use]
+    pub fn sharing(self, senders: Arc<Senders>) -> Self {
+        Self { senders: Some(senders), ..self }
     }
 
     /// The commands that wait beside the transactions.
@@ -188,13 +198,16 @@ impl Pool {
         &self,
         transaction: Transaction,
     ) -> Result<RecoveredTransaction, TransactionError> {
-        match self.sender(transaction.tx_hash()) {
-            Some(sender) => {
-                validate_stateless(&transaction, self.chain_id)?;
-                Ok(RecoveredTransaction::new_unchecked(transaction, sender))
-            }
-            None => recover_transaction(transaction, self.chain_id),
+        let hash = *transaction.tx_hash();
+        if let Some(sender) = self.sender(&hash) {
+            validate_stateless(&transaction, self.chain_id)?;
+            return Ok(RecoveredTransaction::new_unchecked(transaction, sender));
         }
+        let recovered = recover_transaction(transaction, self.chain_id)?;
+        if let Some(senders) = &self.senders {
+            senders.insert(hash, recovered.signer());
+        }
+        Ok(recovered)
     }
 
     /// Tells the pool the time, in seconds of any clock that does not go back, and drops what has
@@ -234,7 +247,8 @@ impl Pool {
 
     /// Ready transactions in the order in which a proposer should try them: by effective tip at
     /// `base_fee`, then by arrival; each sender's in nonce order. Stops when their gas limits reach
-    /// twice `gas_limit` (most use less than their limit) or their bytes half of a block's body.
+    /// twice `gas_limit` (most use less than their limit; plain transfers do not, and count double) or
+    /// their bytes half of a block's body.
     #[must_use]
     pub fn best(&self, base_fee: u64, gas_limit: u64) -> Vec<Arc<RecoveredTransaction>> {
         order::best(&self.inner.lock().queues, base_fee, gas_limit)
@@ -260,12 +274,15 @@ impl Pool {
         Some(Arc::clone(&entry.transaction))
     }
 
-    /// Sender of a transaction that is or recently was held: saves recovering it from the signature
+    /// Sender of a transaction that is or recently was held, here or by a pool that this one shares with: saves recovering it from the signature
     /// when a block arrives.
     #[must_use]
     pub fn sender(&self, hash: &B256) -> Option<Address> {
-        let inner = self.inner.lock();
-        inner.by_hash.get(hash).map(|(sender, _)| *sender).or(inner.senders.get(hash).copied())
+        let own = {
+            let inner = self.inner.lock();
+            inner.by_hash.get(hash).map(|(sender, _)| *sender).or(inner.senders.get(hash).copied())
+        };
+        own.or_else(|| self.senders.as_ref()?.get(hash))
     }
 
     /// Nonce that the sender's next transaction should have: its nonce at the head and the

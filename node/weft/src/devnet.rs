@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
+use weft_pool::Senders;
 use weft_rpc::ConsoleSink;
 use weft_rpc::UnlockedAccounts;
 use weft_store::StoreOptions;
@@ -109,6 +110,9 @@ fn fresh_chain_id() -> u64 {
     LEAST + u64::from(rand::random::<u32>())
 }
 
+/// Senders that the validators tell each other.
+const SENDERS_SHARED: usize = 65_536;
+
 async fn start_nodes(
     args: &DevnetArgs,
     homes: Vec<(Home, SigningKey)>,
@@ -116,6 +120,7 @@ async fn start_nodes(
     accounts: &Arc<UnlockedAccounts>,
 ) -> Result<Vec<RunningNode>, Failure> {
     let executor = Arc::new(Executor::new(args.workers));
+    let senders = Arc::new(Senders::new(SENDERS_SHARED));
     let artifacts = args.artifacts.as_deref().map(artifacts::read).transpose()?.unwrap_or_default();
     let mut addresses = Vec::with_capacity(homes.len());
     for (home, _) in &homes {
@@ -144,6 +149,7 @@ async fn start_nodes(
             config,
             key: Some(key),
             executor: Arc::clone(&executor),
+            senders: Some(Arc::clone(&senders)),
             store: StoreOptions::devnet(),
             reset_signing: false,
             devnet: true,

@@ -25,7 +25,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use weft_consensus::{Consensus, ConsensusConfig};
 use weft_evm::Executor;
 use weft_genesis::Genesis;
-use weft_pool::{Pool, PoolLimits};
+use weft_pool::{Pool, PoolLimits, Senders};
 use weft_rpc::{HeadEvent, RpcBackend, RpcServer, UnlockedAccounts};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
 use weft_types::params::default_fee_recipient;
@@ -46,6 +46,8 @@ pub struct NodeSetup {
     pub key: Option<SigningKey>,
     /// Shared by the validators of one process.
     pub executor: Arc<Executor>,
+    /// Shared by the pools of the validators of one process.
+    pub senders: Option<Arc<Senders>>,
     /// Sizes of the store.
     pub store: StoreOptions,
     /// Sign although the log of what was signed is gone.
@@ -107,7 +109,11 @@ impl RunningNode {
         let log = open_log(&setup.home)?;
         let sign_from = first_height_to_sign(&setup, &log, store.head().block.height())?;
         let limits = pool_limits(&setup.config);
-        let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
+        let pool = Pool::new(setup.genesis.params.chain_id, limits);
+        let pool = Arc::new(match &setup.senders {
+            Some(senders) => pool.sharing(Arc::clone(senders)),
+            None => pool,
+        });
         let (events, inbox) = sync_channel(EVENTS_MAX);
         let pool_changed = watch::Sender::default();
         let network = network::start(NetworkParts {
@@ -454,6 +460,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             config,
             key,
             executor,
+            senders: None,
             store,
             reset_signing,
             devnet: false,

@@ -57,12 +57,23 @@ fn a_legacy_transaction_tips_what_its_price_leaves_above_the_base_fee() {
 fn the_best_stop_at_twice_the_gas_of_a_block() {
     let (pool, state) = (pool(), State::rich(&[1], RICH));
     for nonce in 0..5 {
+        let tx = TxEip1559 { gas_limit: 22_000, ..transfer(nonce, 2 * GWEI, 1) };
+        admit(&pool, &state, sign(1, tx)).unwrap();
+    }
+    assert_eq!(pool.best(BASE, 44_000).len(), 4);
+    assert_eq!(pool.best(BASE, 54_999).len(), 4);
+    assert_eq!(pool.best(BASE, 55_000).len(), 5);
+    assert_eq!(pool.best(BASE, 0).len(), 0);
+}
+
+#[test]
+fn no_more_plain_transfers_are_handed_out_than_fit() {
+    let (pool, state) = (pool(), State::rich(&[1], RICH));
+    for nonce in 0..5 {
         admit(&pool, &state, sign(1, transfer(nonce, 2 * GWEI, 1))).unwrap();
     }
-    assert_eq!(pool.best(BASE, 42_000).len(), 4);
-    assert_eq!(pool.best(BASE, 52_499).len(), 4);
-    assert_eq!(pool.best(BASE, 52_500).len(), 5);
-    assert_eq!(pool.best(BASE, 0).len(), 0);
+    assert_eq!(pool.best(BASE, 83_999).len(), 3);
+    assert_eq!(pool.best(BASE, 84_000).len(), 4);
 }
 
 #[test]
