@@ -219,10 +219,7 @@ fn start_threads(
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };
-    let fee_recipient = config.node.fee_recipient.unwrap_or_else(|| {
-        key.as_ref()
-            .map_or(Address::ZERO, |key| default_fee_recipient(&key.verifying_key().to_bytes()))
-    });
+    let fee_recipient = fee_recipient(&config, key.as_ref());
     let decided = store.head().block.height();
     let unreadable = |error: LogError| damaged(&home.consensus(), &error.to_string());
     let guard = log.guard().map_err(unreadable)?;
@@ -278,6 +275,13 @@ fn start_threads(
     };
     let driver = std::thread::Builder::new().name("weft-driver".into()).spawn(run);
     Ok(Threads { driver: driver.map_err(no_thread)?, execution, snapshots, ended, stop })
+}
+
+/// Who gets the fees of the blocks that this node proposes.
+fn fee_recipient(config: &Config, key: Option<&SigningKey>) -> Address {
+    let own =
+        || key.map_or(Address::ZERO, |key| default_fee_recipient(&key.verifying_key().to_bytes()));
+    config.node.fee_recipient.unwrap_or_else(own)
 }
 
 /// Starts what takes snapshots by itself, if the configuration asks for it.
