@@ -186,7 +186,8 @@ fn an_anchor_or_a_plan_that_does_not_fit_is_refused() {
     let from = tempfile::tempdir().unwrap();
     let (_chain, _source, export) = exporting(from.path(), 40);
     let honest = export.anchor().clone();
-    let changes: [fn(&mut Anchor); 5] = [
+    let changes: [fn(&mut Anchor); 6] = [
+        |anchor| drop(anchor.ancestors.remove(0)),
         |anchor| anchor.ancestors.truncate(2),
         |anchor| anchor.ancestors[2].gas_limit += 1,
         |anchor| anchor.certificate = None,
@@ -212,6 +213,26 @@ fn an_anchor_or_a_plan_that_does_not_fit_is_refused() {
         }
         bytes[place] ^= 1;
     }
+}
+
+/// The tree says nothing about how long a code is.
+#[test]
+fn a_code_of_another_length_is_noticed_when_everything_has_arrived() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (chain, _source, export) = exporting(from.path(), 1 << 16);
+    let mut chunk = chunk(&export, 0);
+    let size = [&[0x82], &20_000u16.to_be_bytes()[..]].concat();
+    let places: Vec<usize> =
+        (0..chunk.len() - 3).filter(|place| chunk[*place..place + 3] == size[..]).collect();
+    assert!(!places.is_empty(), "the size is said with each group");
+    for place in places {
+        chunk[place + 2] += 1;
+    }
+    let anchor = export.anchor().clone();
+    let mut import = Import::begin(to.path(), anchor, export.plan(), &options()).expect("empty");
+    import.take(0, &chunk).expect("the leaves are right");
+    let error = import.finish(chain.genesis()).expect_err("another code");
+    assert!(error.to_string().contains("of 20001 bytes has hash"), "{error}");
 }
 
 #[test]
