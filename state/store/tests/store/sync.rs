@@ -14,7 +14,7 @@ use weft_store::{
 
 const BLOCKS: u64 = 6;
 
-fn options() -> StoreOptions {
+pub(crate) fn options() -> StoreOptions {
     StoreOptions { sync: false, ..StoreOptions::devnet() }
 }
 
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn listed(commit: &BlockCommit) -> ListedBlock {
+pub(crate) fn listed(commit: &BlockCommit) -> ListedBlock {
     ListedBlock {
         block: commit.block.clone(),
         senders: commit.senders.clone(),
@@ -57,7 +57,7 @@ fn listed(commit: &BlockCommit) -> ListedBlock {
 }
 
 /// A store with some blocks, and what it exports.
-fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
+pub(crate) fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
     let mut chain = Chain::new(1);
     let store = Store::open(directory, chain.genesis(), options()).expect("a new store");
     store.commit(chain.grow(&first_block())).expect("the block follows");
@@ -70,12 +70,12 @@ fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
     (chain, store, export)
 }
 
-fn chunk(export: &Export, place: usize) -> Vec<u8> {
+pub(crate) fn chunk(export: &Export, place: usize) -> Vec<u8> {
     export.chunk(place).expect("readable").expect("the plan has it")
 }
 
 /// Imports everything, the last chunk first.
-fn imported(chain: &Chain, export: &Export, directory: &Path) -> Arc<Store> {
+pub(crate) fn imported(chain: &Chain, export: &Export, directory: &Path) -> Arc<Store> {
     let plan = Plan::from_bytes(export.plan().as_bytes().to_vec()).expect("a plan");
     let anchor = export.anchor().clone();
     let mut import = Import::begin(directory, anchor, &plan, &options()).expect("empty");
