@@ -166,6 +166,11 @@ fn leaves_of_another_section_or_out_of_order_are_named() {
     assert!(more.contains("lies in another section"), "{more}");
     let doubled = verdict(&[&own[..], &own[own.len() - 1..]].concat()).expect_err("one twice");
     assert!(doubled.contains("keys do not ascend"), "{doubled}");
+    let mut chunk = ChunkWriter::default();
+    own.iter().for_each(|leaf| chunk.push(leaf));
+    let longer = [&chunk.finish()[..], &[0]].concat();
+    let longer = sections[0].verify(&longer).expect_err("a byte too many").to_string();
+    assert!(longer.contains("origins are left over"), "{longer}");
 }
 
 #[test]
