@@ -5,7 +5,8 @@
 //! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --depth 100000
 //! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --beside 10000000
 //! ```
-//! With `--beside` only blocks are measured, on a state of each size, and compared.
+//! With `--beside` only blocks are measured, on a state of each size, and compared. `--tree-mib` is the memory of the
+//! tree, 1024 by default: what of it does not fit is read from the database again.
 
 #![allow(clippy::print_stdout)] // a benchmark prints what it measured
 
@@ -242,7 +243,9 @@ fn stubs(path: &Path, keys: u64, changed: u64) {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { sync: false, ..StoreOptions::node() }
+    let node = StoreOptions { sync: false, ..StoreOptions::node() };
+    let tree_memory_bytes = argument("--tree-mib", node.tree_memory_bytes >> 20) << 20;
+    StoreOptions { tree_memory_bytes, ..node }
 }
 
 fn history(world: &mut World, depth: u64) {
