@@ -4,15 +4,15 @@
 
 use crate::error::IdentityError;
 use libp2p::identity::Keypair;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Most bytes read from a key file.
 const KEY_FILE_BYTES_MAX: u64 = 256;
 
-/// Reads the node key at `path`, or creates one there.
+/// Reads the node key at `path`, or creates one there, with its folder.
 ///
 /// # Errors
 /// [`IdentityError`] when the file cannot be read or written, is open to others, or is not a key.
@@ -44,6 +44,13 @@ fn load(path: &Path, metadata: &fs::Metadata) -> Result<Keypair, IdentityError> 
 fn create(path: &Path) -> Result<Keypair, IdentityError> {
     let keypair = Keypair::generate_ed25519();
     let ed25519 = keypair.clone().try_into_ed25519().expect("it was generated as ed25519");
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| io("create", folder, source))?;
+    }
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -68,8 +75,10 @@ mod tests {
     #[test]
     fn a_created_key_is_private_and_loads_as_the_same_peer() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("node.key");
+        let path = dir.path().join("home/keys/node.key");
         let created = load_or_create(&path).unwrap();
+        let folder = fs::metadata(path.parent().unwrap()).unwrap();
+        assert_eq!(folder.permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let loaded = load_or_create(&path).unwrap();
         assert_eq!(created.public().to_peer_id(), loaded.public().to_peer_id());

@@ -74,7 +74,7 @@ impl Net {
     /// A second home without a validator's key, which dials the validator.
     fn follower(&self) -> PathBuf {
         let home = self.folder.join("follower");
-        std::fs::create_dir_all(home.join("keys")).unwrap();
+        std::fs::create_dir_all(&home).unwrap();
         std::fs::copy(self.home().join("genesis.json"), home.join("genesis.json")).unwrap();
         let key = weft::network::load_node_key(&self.home().join("keys/node.key")).unwrap();
         let id = key.public().to_peer_id();

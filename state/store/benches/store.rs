@@ -3,7 +3,10 @@
 //!
 //! ```console
 //! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --depth 100000
+//! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --beside 10000000
 //! ```
+//! With `--beside` only blocks are measured, on a state of each size, and compared. `--tree-mib` is the memory of the
+//! tree, 1024 by default: what of it does not fit is read from the database again.
 
 #![allow(clippy::print_stdout)] // a benchmark prints what it measured
 
@@ -131,7 +134,8 @@ fn millis(mut times: Vec<Duration>) -> String {
     format!("{:8.1} {:8.1}", low.as_secs_f64() * 1e3, middle.as_secs_f64() * 1e3)
 }
 
-fn commits(world: &mut World, changed: u64) {
+/// Returns the least time of a block with root, batch and sync.
+fn commits(world: &mut World, changed: u64) -> Duration {
     let (mut roots, mut batches, mut syncs, mut all) = (vec![], vec![], vec![], vec![]);
     let keys = world.balances.len() as u64;
     for _ in 0..BLOCKS {
@@ -149,7 +153,23 @@ fn commits(world: &mut World, changed: u64) {
     println!("  root, on all cores                                     {}", millis(roots));
     println!("  batch: checks, encoding, writing without waiting       {}", millis(batches));
     println!("  sync: waiting for the disk                             {}", millis(syncs));
+    let least = all.iter().min().copied().unwrap_or_default();
     println!("  all                                                    {}", millis(all));
+    least
+}
+
+/// Blocks on two states, and how much more a changed key costs on the second.
+fn beside(keys: [u64; 2], changed: u64) {
+    let least = keys.map(|keys| {
+        let directory = tempfile::tempdir().expect("a directory");
+        commits(&mut World::new(directory.path(), keys, options()), changed).as_secs_f64()
+    });
+    println!(
+        "a changed key of {} costs {:.2} times one of {}",
+        keys[1],
+        least[1] / least[0],
+        keys[0]
+    );
 }
 
 fn each(label: &str, count: u64, mut read: impl FnMut(u64)) {
@@ -223,7 +243,9 @@ fn stubs(path: &Path, keys: u64, changed: u64) {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { sync: false, ..StoreOptions::node() }
+    let node = StoreOptions { sync: false, ..StoreOptions::node() };
+    let tree_memory_bytes = argument("--tree-mib", node.tree_memory_bytes >> 20) << 20;
+    StoreOptions { tree_memory_bytes, ..node }
 }
 
 fn history(world: &mut World, depth: u64) {
@@ -252,9 +274,13 @@ fn main() {
     let keys = argument("--keys", 1_000_000);
     let changed = argument("--changed", 20_000);
     let depth = argument("--depth", 100_000);
+    let large = argument("--beside", 0);
+    if large > 0 {
+        return beside([keys, large], changed);
+    }
     let directory = tempfile::tempdir().expect("a directory");
     let mut world = World::new(directory.path(), keys, options());
-    commits(&mut world, changed);
+    let _ = commits(&mut world, changed);
     history(&mut world, depth);
     drop(world);
     let directory = tempfile::tempdir().expect("a directory");

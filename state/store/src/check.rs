@@ -9,6 +9,7 @@ use crate::{StoreError, StoredBlock, addresses, logs, rebuild, store};
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
+use weft_commitment::AccountKey;
 use weft_types::block::transactions_root;
 use weft_types::command::commands_root;
 use weft_types::{CommitCertificate, Receipt, RunProfile, SealedBlock, TxIndex};
@@ -62,6 +63,7 @@ pub(crate) fn check(database: &Database) -> Result<CheckReport, StoreError> {
     checker.blocks()?;
     checker.counts()?;
     checker.histories()?;
+    checker.slots()?;
     let root = rebuild::verified_tree(database, 0).map(|_| ());
     checker.note("", root)?;
     Ok(checker.report)
@@ -152,9 +154,12 @@ impl Checker<'_> {
         }
         let root = transactions_root(block.transactions());
         same(Column::Bodies, "transactions root", &root, &header.transactions_root)?;
-        if !block.commands().is_empty() {
-            let (root, named) = (commands_root(block.commands()), header.parent_beacon_block_root);
-            same(Column::Bodies, "commands root", &Some(root), &named)?;
+        if !database.is_foreign() {
+            let named = header.parent_beacon_block_root.unwrap_or_default();
+            same(Column::Bodies, "commands root", &commands_root(block.commands()), &named)?;
+            if height == self.head.height {
+                same(Column::Headers, "state root", &header.state_root, &self.head.state_root)?;
+            }
         }
         self.indices(block)?;
         if height > 0 && !database.is_foreign() {
@@ -342,6 +347,31 @@ impl Checker<'_> {
             self.report.history_entries += entries;
         }
         Ok(())
+    }
+
+    /// Beside each value lies the slot that its key was hashed from, about which the root says nothing.
+    fn slots(&mut self) -> Result<(), StoreError> {
+        let (database, column) = (self.database, Column::Storage);
+        let decode = |bytes: &[u8]| layout::decode_account(Column::Accounts, bytes);
+        let mut owner: (Vec<u8>, Option<AccountKey>) = (Vec::new(), None);
+        let result = database.scan_all(column, |key, value| {
+            let hash = key.get(..32).unwrap_or_default();
+            if owner.0 != hash {
+                let found = database.get_as(Column::Accounts, hash, decode)?.flatten();
+                owner = (hash.to_vec(), found.map(|(address, _)| AccountKey::new(&address)));
+            }
+            let (_, slot) = layout::decode_slot_entry(column, value)?;
+            // Nobody knows the address of an account that is not there.
+            let expected = owner.1.as_ref().map(|account| layout::storage_key(account, &slot));
+            if expected.is_some_and(|expected| expected != key) {
+                return Err(StoreError::value(
+                    column,
+                    format!("slot {slot} lies under another key"),
+                ));
+            }
+            Ok(())
+        });
+        self.note("", result)
     }
 }
 

@@ -4,5 +4,6 @@ mod budget;
 mod model;
 mod proof;
 mod rebuild;
+mod refused;
 mod saved;
 mod sync;

@@ -6,14 +6,16 @@
 //! files. The n-th write and the n-th sync fail through `StoreOptions::faults`, in front of RocksDB,
 //! and, when `WEFT_STORE_STRACE` is set, below it: `strace` has the system calls fail.
 
-use crate::chain::{Chain, PEOPLE, SLOTS, Step, code};
+use crate::chain::{Chain, PEOPLE, SLOTS, Step, code, person};
 use crate::maintenance::{copy_of, grown};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use weft_store::{Faults, Keep, Maintenance, Retention, Store, StoreError, StoreOptions};
+use weft_store::{
+    Faults, Keep, Kept, LogQuery, Maintenance, Retention, Store, StoreError, StoreOptions, Touch,
+};
 
 /// How often children are killed, instead of [`KILLS`].
 const KILLS_WANTED: &str = "WEFT_STORE_KILLS";
@@ -52,7 +54,8 @@ fn steps(height: u64) -> Vec<Step> {
             _ => Step::Slot { who, slot: SLOTS[(r >> 20) as usize % SLOTS.len()], value: r >> 60 },
         }
     };
-    (0..20).map(one).collect()
+    // Not a multiple of four: such blocks have no transactions.
+    (0..23).map(one).collect()
 }
 
 fn grow_to(chain: &mut Chain, height: u64) {
@@ -331,6 +334,8 @@ fn commit_until_it_fails(path: &Path, faults: Faults) -> Chain {
         assert_eq!(head.block.height().0, height);
         chain.states[height as usize].assert_read_by(head.state.as_ref(), height);
         assert!(store.block(height + 1).expect("readable").is_none());
+        assert_eq!(store.sync(), Err(StoreError::Poisoned));
+        assert_nothing_found_above(&store, height);
         let unborn = next.block(height + 1);
         assert_eq!(store.height_of(&unborn.hash()), Ok(None));
         for transaction in unborn.transactions() {
@@ -339,6 +344,18 @@ fn commit_until_it_fails(path: &Path, faults: Faults) -> Chain {
         return chain;
     }
     panic!("{faults:?}: nothing failed");
+}
+
+/// The indices hold entries of a block whose sync failed, and do not show them.
+fn assert_nothing_found_above(store: &Store, height: u64) {
+    let first = store.oldest().of(Kept::Logs);
+    let logs = store.heights_with_logs(&LogQuery::default(), first, u64::MAX).expect("readable");
+    assert!(logs.iter().all(|found| *found <= height), "{logs:?}");
+    for who in (0..PEOPLE).map(person) {
+        let up = store.touching_from(Touch::Any, &who, 0, usize::MAX).expect("readable");
+        let down = store.touching_to(Touch::Any, &who, u64::MAX, usize::MAX).expect("readable");
+        assert!(up.iter().chain(&down).all(|found| *found <= height), "{up:?} {down:?}");
+    }
 }
 
 #[test]

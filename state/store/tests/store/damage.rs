@@ -1,11 +1,12 @@
 //! Damaged and foreign directories are refused with what is wrong.
 
 use crate::chain::{Chain, Step, person};
+use crate::maintenance;
 use rocksdb::{DB, Options};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use weft_commitment::AccountKey;
-use weft_store::StoreError;
+use weft_store::{Maintenance, StoreError, StoreOptions, directory_version};
 
 const BLOCKS: u64 = 6;
 
@@ -104,15 +105,14 @@ fn the_schema_of_a_newer_version_is_refused_and_left_as_it_is() {
 
 #[test]
 fn a_database_of_an_older_layout_gets_its_indices() {
-    for (schema, missing) in [(1u32, &["log_index", "address_index"][..]), (2, &["address_index"])]
-    {
-        upgraded(schema, missing);
-    }
+    upgraded(1, &["log_index", "code_stems", "address_index"]);
+    upgraded(2, &["address_index"]);
 }
 
 fn upgraded(schema: u32, missing: &[&str]) {
     let directory = tempfile::tempdir().expect("a directory");
-    let chain = grown(directory.path());
+    // With transactions, logs and codes in every block.
+    let chain = maintenance::grown(directory.path(), BLOCKS);
     let options = Options::default();
     let columns = DB::list_cf(&options, directory.path()).expect("a database");
     let mut db = DB::open_cf(&options, directory.path(), columns).expect("nobody has it open");
@@ -125,7 +125,11 @@ fn upgraded(schema: u32, missing: &[&str]) {
     for _ in 0..2 {
         let store = chain.open(directory.path()).expect("it is upgraded");
         chain.assert_stored(&store, BLOCKS);
+        drop(store);
+        assert_eq!(directory_version(directory.path()).expect("readable").found, 3);
     }
+    let tools = Maintenance::open(directory.path(), &StoreOptions::devnet()).expect("it opens");
+    assert_eq!(tools.check().expect("readable").findings, [""; 0]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(crate) fn copy_of(path: &Path) -> tempfile::TempDir {
     copy
 }
 
-fn tools(path: &Path) -> Maintenance {
+pub(crate) fn tools(path: &Path) -> Maintenance {
     Maintenance::open(path, &StoreOptions::devnet()).expect("it opens")
 }
 

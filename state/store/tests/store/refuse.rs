@@ -99,6 +99,21 @@ fn a_directory_of_another_chain_is_refused_and_left_as_it_was() {
 }
 
 #[test]
+fn a_chain_of_our_own_and_one_of_ethereum_are_not_taken_for_each_other() {
+    const FOREIGN: u32 = 1 << 31 | 3;
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let chain = Chain::new(1);
+    let foreign = |path| Store::open_foreign(path, chain.genesis(), StoreOptions::devnet());
+    drop(chain.open(ours.path()).expect("a new store"));
+    drop(foreign(theirs.path()).expect("a new store"));
+    let error = foreign(ours.path()).expect_err("it is ours");
+    assert_eq!(error, StoreError::Schema { expected: FOREIGN, found: 3 });
+    let error = chain.open(theirs.path()).expect_err("it is theirs");
+    assert_eq!(error, StoreError::Schema { expected: 3, found: FOREIGN });
+    assert!(foreign(theirs.path()).is_ok() && chain.open(ours.path()).is_ok());
+}
+
+#[test]
 fn a_genesis_block_that_contradicts_its_state_creates_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let (chain, other) = (Chain::new(1), Chain::new(2));

@@ -14,7 +14,7 @@ use weft_store::{
 
 const BLOCKS: u64 = 6;
 
-fn options() -> StoreOptions {
+pub(crate) fn options() -> StoreOptions {
     StoreOptions { sync: false, ..StoreOptions::devnet() }
 }
 
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn listed(commit: &BlockCommit) -> ListedBlock {
+pub(crate) fn listed(commit: &BlockCommit) -> ListedBlock {
     ListedBlock {
         block: commit.block.clone(),
         senders: commit.senders.clone(),
@@ -57,7 +57,7 @@ fn listed(commit: &BlockCommit) -> ListedBlock {
 }
 
 /// A store with some blocks, and what it exports.
-fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
+pub(crate) fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
     let mut chain = Chain::new(1);
     let store = Store::open(directory, chain.genesis(), options()).expect("a new store");
     store.commit(chain.grow(&first_block())).expect("the block follows");
@@ -70,12 +70,12 @@ fn exporting(directory: &Path, leaves_max: u32) -> (Chain, Arc<Store>, Export) {
     (chain, store, export)
 }
 
-fn chunk(export: &Export, place: usize) -> Vec<u8> {
+pub(crate) fn chunk(export: &Export, place: usize) -> Vec<u8> {
     export.chunk(place).expect("readable").expect("the plan has it")
 }
 
 /// Imports everything, the last chunk first.
-fn imported(chain: &Chain, export: &Export, directory: &Path) -> Arc<Store> {
+pub(crate) fn imported(chain: &Chain, export: &Export, directory: &Path) -> Arc<Store> {
     let plan = Plan::from_bytes(export.plan().as_bytes().to_vec()).expect("a plan");
     let anchor = export.anchor().clone();
     let mut import = Import::begin(directory, anchor, &plan, &options()).expect("empty");
@@ -186,7 +186,8 @@ fn an_anchor_or_a_plan_that_does_not_fit_is_refused() {
     let from = tempfile::tempdir().unwrap();
     let (_chain, _source, export) = exporting(from.path(), 40);
     let honest = export.anchor().clone();
-    let changes: [fn(&mut Anchor); 5] = [
+    let changes: [fn(&mut Anchor); 6] = [
+        |anchor| drop(anchor.ancestors.remove(0)),
         |anchor| anchor.ancestors.truncate(2),
         |anchor| anchor.ancestors[2].gas_limit += 1,
         |anchor| anchor.certificate = None,
@@ -212,6 +213,26 @@ fn an_anchor_or_a_plan_that_does_not_fit_is_refused() {
         }
         bytes[place] ^= 1;
     }
+}
+
+/// The tree says nothing about how long a code is.
+#[test]
+fn a_code_of_another_length_is_noticed_when_everything_has_arrived() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (chain, _source, export) = exporting(from.path(), 1 << 16);
+    let mut chunk = chunk(&export, 0);
+    let size = [&[0x82], &20_000u16.to_be_bytes()[..]].concat();
+    let places: Vec<usize> =
+        (0..chunk.len() - 3).filter(|place| chunk[*place..place + 3] == size[..]).collect();
+    assert!(!places.is_empty(), "the size is said with each group");
+    for place in places {
+        chunk[place + 2] += 1;
+    }
+    let anchor = export.anchor().clone();
+    let mut import = Import::begin(to.path(), anchor, export.plan(), &options()).expect("empty");
+    import.take(0, &chunk).expect("the leaves are right");
+    let error = import.finish(chain.genesis()).expect_err("another code");
+    assert!(error.to_string().contains("of 20001 bytes has hash"), "{error}");
 }
 
 #[test]

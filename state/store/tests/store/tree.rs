@@ -122,6 +122,25 @@ fn older_blocks_than_the_window_are_refused_with_the_window() {
     assert_eq!(error, StoreError::UnknownHeight { height: blocks + 1, head: blocks });
 }
 
+/// Going back to before the second account had it must not take it from the first one.
+#[test]
+fn a_code_that_a_later_block_gives_to_another_account_stays_in_the_older_trees() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut chain = Chain::new(1);
+    let options = options(1 << 20);
+    let store = open(&chain, directory.path(), &options);
+    let shared: Vec<u8> = (0..9000u32).map(|place| (place % 97) as u8).collect();
+    for who in [1, 2, 3] {
+        commit(&mut chain, &store, &[code(who, &shared), code(4, &[who; 60])]);
+    }
+    drop(store);
+    // Of the trees there is only the head's now.
+    let store = open(&chain, directory.path(), &options);
+    for height in (0..=3).rev() {
+        assert_proven(&chain, &store, height);
+    }
+}
+
 #[test]
 fn without_the_lists_a_tree_that_is_not_held_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().expect("a directory");
