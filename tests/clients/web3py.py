@@ -1,9 +1,10 @@
-"""Drives a running devnet with web3.py.
+"""Drives a running devnet with web3.py: deploy, send, wait, read, logs, subscribe.
 
 python web3py.py URL TOKEN.json      (TOKEN.json: {"abi": [...], "bytecode": "0x..."})
 """
 
 import asyncio
+import faulthandler
 import json
 import sys
 import time
@@ -13,6 +14,7 @@ from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractCustomError
 
 url, token_file = sys.argv[1:3]
+faulthandler.dump_traceback_later(280, exit=True)  # a client that hangs is a failure
 Account.enable_unaudited_hdwallet_features()
 MNEMONIC = "test test test test test test test test test test test junk"
 sender, receiver = (Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{i}") for i in (12, 13))
@@ -78,7 +80,7 @@ async def subscribe(contract):
         call = contract.functions.transfer(receiver.address, 2).build_transaction({"from": sender.address})
         receipt = await asyncio.to_thread(send, call)
         seen = set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for message in socket.socket.process_subscriptions():
                 result = message["result"]
                 if message["subscription"] == heads and result["number"] == receipt["blockNumber"]:
