@@ -26,6 +26,8 @@ pub struct RpcConfig {
     pub trace_bytes_max: usize,
     /// Most blocks that one `trace_filter` may run again.
     pub trace_blocks_max: u64,
+    /// How long `eth_call`, `eth_estimateGas` and `eth_fillTransaction` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Most blocks that one `eth_getLogs` may span.
     pub logs_blocks_max: u64,
     /// Most logs that one `eth_getLogs` may return, unless they are all of one block.
@@ -68,6 +70,7 @@ impl RpcConfig {
             trace_timeout_ms: 5_000,
             trace_bytes_max: 128 * 1024 * 1024,
             trace_blocks_max: 1_000,
+            call_timeout_ms: 5_000,
             logs_blocks_max: 10_000,
             logs_results_max: 20_000,
             sync_timeout_ms: 2000,

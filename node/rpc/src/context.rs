@@ -2,6 +2,7 @@
 //! that keep heavy work off the threads that serve connections.
 
 use crate::error::Failure;
+use crate::methods::fees::history::FeeBlocks;
 use crate::methods::filters::Filters;
 use crate::records::Records;
 use crate::{RpcBackend, RpcConfig};
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
+    /// Prices of recent blocks.
+    pub(crate) fees: FeeBlocks,
     reads: Lane,
     calls: Lane,
     traces: Lane,
@@ -72,6 +75,7 @@ impl Context {
             filters: Filters::new(config.filters_max),
             records: Records::new(&config),
             tip: Mutex::new(None),
+            fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
             traces: Lane::new(calls.div_ceil(2)),

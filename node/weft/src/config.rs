@@ -55,6 +55,8 @@ pub struct RpcSection {
     pub max_batch: u32,
     /// Gas cap of `eth_call` and `eth_estimateGas`.
     pub gas_cap: u64,
+    /// How long `eth_call` and `eth_estimateGas` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Most blocks that one `eth_getLogs` may span.
     pub logs_max_blocks: u64,
     /// Most logs that one `eth_getLogs` may return.
@@ -101,6 +103,8 @@ pub struct PoolSection {
     pub per_sender: usize,
     /// How much more a replacement must pay, in percent.
     pub price_bump_percent: u64,
+    /// What has waited for this long (for a nonce, a lower base fee, or funds) is dropped, in seconds.
+    pub lifetime_s: u64,
 }
 
 /// Form of the logs.
@@ -136,6 +140,7 @@ impl Default for RpcSection {
             cors: Vec::new(),
             max_batch: 100,
             gas_cap: 50_000_000,
+            call_timeout_ms: 5000,
             logs_max_blocks: 10_000,
             logs_max_results: 20_000,
             sync_timeout_ms: 2000,
@@ -157,7 +162,12 @@ impl Default for ConsensusSection {
 
 impl Default for PoolSection {
     fn default() -> Self {
-        Self { max_transactions: 20_000, per_sender: 1024, price_bump_percent: 10 }
+        Self {
+            max_transactions: 20_000,
+            per_sender: 1024,
+            price_bump_percent: 10,
+            lifetime_s: 3 * 60 * 60,
+        }
     }
 }
 

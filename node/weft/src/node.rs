@@ -284,6 +284,7 @@ async fn serve_rpc(
     let rpc = RpcConfig {
         cors: section.cors.clone(),
         gas_cap: section.gas_cap,
+        call_timeout_ms: section.call_timeout_ms,
         logs_blocks_max: section.logs_max_blocks,
         logs_results_max: section.logs_max_results,
         sync_timeout_ms: section.sync_timeout_ms,
@@ -348,6 +349,7 @@ fn pool_limits(config: &Config) -> PoolLimits {
         transactions: config.pool.max_transactions,
         per_sender: config.pool.per_sender,
         price_bump_percent: u128::from(config.pool.price_bump_percent),
+        lifetime_s: config.pool.lifetime_s,
         ..PoolLimits::default()
     }
 }

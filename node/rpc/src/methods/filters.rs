@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// A filter that nobody polls for this long is forgotten.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// Most pending transactions of one answer; the next poll has those that follow.
+const PENDING_MAX: usize = 10_000;
+
 /// The filters of all callers. Ids are unpredictable, so that nobody reads another's filter.
 pub(crate) struct Filters {
     most: usize,
@@ -22,7 +25,7 @@ pub(crate) struct Filters {
 
 struct Entry {
     kind: Kind,
-    /// First height that was not reported yet.
+    /// First height, or first announcement of the pool, that was not reported yet.
     next: u64,
     polled: Instant,
 }
@@ -30,6 +33,8 @@ struct Entry {
 #[derive(Clone)]
 enum Kind {
     Blocks,
+    /// Transactions of the pool that became ready.
+    Pending,
     Logs(Box<Filter>),
 }
 
@@ -84,6 +89,9 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "eth_newBlockFilter", 0, |context, _| {
         context.filters.insert(Kind::Blocks, next_height(context))
     });
+    quick(module, "eth_newPendingTransactionFilter", 0, |context, _| {
+        context.filters.insert(Kind::Pending, context.backend.pool.announcements_end())
+    });
     quick(module, "eth_newFilter", 1, |context, args| {
         let filter: Filter = args.required("filter")?;
         logs::check(&filter)?;
@@ -111,6 +119,18 @@ fn changes(context: &Context, args: &mut Args<'_>) -> Result<FilterChanges, Fail
     let until = next_height(context);
     let (changes, next) = match kind {
         Kind::Blocks => (FilterChanges::Hashes(block_hashes(context, from, until)?), until),
+        Kind::Pending => {
+            let news = context.backend.pool.announcements(from, PENDING_MAX);
+            if news.missed > 0 {
+                context.filters.advance(&id, from, from + news.missed)?;
+                let missed = news.missed;
+                let reason = format!(
+                    "{missed} pending transactions were not read in time; the filter goes on after them"
+                );
+                return Err(Failure::Limit { reason });
+            }
+            (FilterChanges::Hashes(news.hashes), news.next)
+        }
         Kind::Logs(filter) => {
             let (logs, next) = new_logs(context, &filter, from, until)?;
             (FilterChanges::Logs(logs), next)
@@ -157,7 +177,7 @@ fn all_logs(context: &Context, args: &mut Args<'_>) -> Result<Vec<Log>, Failure>
             let (from, to) = logs::range(context, &filter)?;
             logs::search(context, &filter, from, to)
         }
-        Kind::Blocks => Err(Failure::FilterNotFound),
+        Kind::Blocks | Kind::Pending => Err(Failure::FilterNotFound),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signing for callers: with the keys of a devnet's funded accounts, and, for impersonated senders, without any.
 
 use super::call::call_request;
-use super::fees::suggested_tip;
+use super::fees::oracle::suggested_tip;
 use super::send::included;
 use super::{Module, blocking, encode, quick};
 use crate::context::{Context, Work};

@@ -5,6 +5,7 @@ mod calls;
 mod cheats;
 mod client;
 mod logs;
+mod market;
 mod ots;
 mod proof;
 mod pruned;
