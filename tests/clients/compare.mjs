@@ -19,6 +19,9 @@ const matches = (pattern, value) =>
   pattern === undefined ||
   new RegExp(`^${pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`, "s").test(value);
 
+/** Members by key, where accounts are one key in whatever letters they are written. */
+const byName = (object) => new Map(Object.entries(object).map(([key, value]) => [key.startsWith("0x") ? key.toLowerCase() : key, [key, value]]));
+
 /** Compares what Weft and what anvil answered, down to every leaf. */
 export function compare(what, [weft, anvil], path = "") {
   if (weft === anvil) return void equal++;
@@ -28,9 +31,13 @@ export function compare(what, [weft, anvil], path = "") {
     return weft.forEach((_, index) => compare(what, [weft[index], anvil[index]], `${path}[]`));
   }
   if (a === "object" && b === "object") {
-    for (const key of new Set([...Object.keys(weft), ...Object.keys(anvil)])) {
-      // Keys that are data (accounts, slots, selectors) have no place of their own.
-      compare(what, [weft[key], anvil[key]], key.startsWith("0x") ? `${path}{}` : `${path}.${key}`);
+    const [left, right] = [byName(weft), byName(anvil)];
+    for (const name of new Set([...left.keys(), ...right.keys()])) {
+      const [[leftKey, leftValue], [rightKey, rightValue]] = [left.get(name) ?? [], right.get(name) ?? []];
+      // Keys that are data (accounts, slots, selectors, nonces) have no place of their own.
+      const place = /^(0x.*|\d+)$/.test(name) ? `${path}{}` : `${path}.${name}`;
+      if (leftKey && rightKey && leftKey !== rightKey) differ(`${what}: ${place} key`, leftKey, rightKey);
+      compare(what, [leftValue, rightValue], place);
     }
     return;
   }

@@ -4,16 +4,18 @@
 //
 // Both make the same blocks: same numbers, timestamps, transactions, base fees. Hashes of blocks are compared by the
 // number of the block that they belong to; nothing else is left out.
+import assert from "node:assert/strict";
+import { keccak256 } from "viem";
 import { check } from "./compile.mjs";
 import { compare, judge } from "./compare.mjs";
 import { questions } from "./questions.mjs";
 import { refusals } from "./refusals.mjs";
-import { block, known, random } from "./script.mjs";
-import { Servers } from "./servers.mjs";
+import { authorizeEmpty, block, known, random } from "./script.mjs";
+import { rpc, Servers } from "./servers.mjs";
 import { waiting } from "./waiting.mjs";
 
 const TRANSACTIONS = 500;
-const QUESTIONS = 300;
+const QUESTIONS = 500;
 const servers = await Servers.start(process.argv[2]);
 
 async function ask(name, method, params) {
@@ -40,14 +42,35 @@ await check(`${TRANSACTIONS} transactions are taken, included and executed alike
 });
 
 await check(`${QUESTIONS} questions are answered alike`, async () => {
-  const asked = Object.keys(questions(servers.head)).length;
+  const asked = Object.keys(questions(servers.first, servers.head)).length;
   for (let count = 0; count < QUESTIONS; count += asked) {
-    for (const [name, [method, params]] of Object.entries(questions(servers.head))) await ask(name, method, params);
+    for (const [name, [method, params]] of Object.entries(questions(servers.first, servers.head))) await ask(name, method, params);
+  }
+});
+
+await check("the gas of a trace is that of the receipt, which anvil does not give", async () => {
+  const [weft] = servers.urls;
+  for (const hash of known.sent.slice(-100)) {
+    const { gasUsed } = (await rpc(weft, "eth_getTransactionReceipt", [hash])).result;
+    const { gas, input } = (await rpc(weft, "eth_getTransactionByHash", [hash])).result;
+    const call = (await rpc(weft, "debug_traceTransaction", [hash, { tracer: "callTracer" }])).result;
+    assert.deepEqual([call.gas, call.gasUsed, call.input], [gas, gasUsed, input]);
+    const steps = (await rpc(weft, "debug_traceTransaction", [hash, { disableStack: true }])).result;
+    assert.equal(steps.gas, Number(gasUsed));
   }
 });
 
 await check("pools hold transactions alike", async () => {
   await waiting(servers, ask);
+});
+
+await check("an authorization of an empty account costs what it should", async () => {
+  const raw = await authorizeEmpty();
+  await ask("send", "eth_sendRawTransaction", [raw]);
+  await servers.mine();
+  const receipts = await servers.both("eth_getTransactionReceipt", [keccak256(raw)]);
+  compare("receipt of an empty authority", receipts);
+  assert.equal(Number(receipts[0].result.gasUsed), 21_000 + 25_000, "EIP-7702: no refund for an account that was empty");
 });
 
 await check("transactions that are wrong are refused alike", async () => {

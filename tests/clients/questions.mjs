@@ -6,16 +6,16 @@ import { hashOf } from "./servers.mjs";
 const nowhere = viem.pad("0x1");
 const visited = viem.encodeEventTopics({ abi: zoo.abi, eventName: "Visited" })[0];
 
-/** Every question, with names, methods and parameters that are drawn anew each time. */
-export function questions(height) {
+/** Every question about the blocks from `first` to `height`, with names, methods and parameters that are drawn anew each time. */
+export function questions(first, height) {
   const target = () => known.targets[random(known.targets.length)];
   const [to, other, from] = [target(), target(), accounts[random(10)].address];
   const hash = known.sent[random(known.sent.length)];
-  const tag = viem.toHex(1 + random(height));
+  const tag = viem.toHex(first + random(height + 1 - first));
   const call = (data, more = {}) => [{ from, to, data, ...more }, "latest"];
   const logs = (filter) => ["eth_getLogs", [{ fromBlock: "0x0", toBlock: "latest", ...filter }]];
-  const trace = (options) => ["debug_traceTransaction", [hash, options]];
-  const traceCall = (data, options) => ["debug_traceCall", [{ from, to, data }, "latest", options]];
+  const trace = (options, of = known.sent) => ["debug_traceTransaction", [of[random(of.length)], options]];
+  const traceCall = (data, options, more = { gas: "0x100000" }) => ["debug_traceCall", [{ from, to, data, ...more }, "latest", options]];
   return {
     "call": ["eth_call", call(encode("visit", ["0x"]))],
     "call: number": ["eth_call", call(encode("count"))],
@@ -89,24 +89,27 @@ export function questions(height) {
     "logs: of no block": ["eth_getLogs", [{ blockHash: nowhere }]],
     "access list": ["eth_createAccessList", [{ from, to, data: encode("visit", ["0x"]) }, "latest"]],
     "fees: base": ["eth_feeHistory", ["0x4", "latest", []]],
-    "fees: tips": ["eth_feeHistory", ["0x4", tag, [10, 50, 90]]],
+    "fees: tips": ["eth_feeHistory", ["0x4", "latest", [10, 50, 90]]],
+    "fees: older": ["eth_feeHistory", ["0x1", viem.toHex(height - 3), [50]]],
     "trace: calls": trace({ tracer: "callTracer" }),
     "trace: calls with logs": trace({ tracer: "callTracer", tracerConfig: { withLog: true } }),
     "trace: the outermost call": trace({ tracer: "callTracer", tracerConfig: { onlyTopCall: true } }),
     "trace: state before": trace({ tracer: "prestateTracer" }),
     "trace: state before and after": trace({ tracer: "prestateTracer", tracerConfig: { diffMode: true } }),
     "trace: steps": trace({}),
-    "trace: steps with memory": trace({ enableMemory: true, enableReturnData: true }),
+    "trace: steps with memory": trace({ enableMemory: true, enableReturnData: true }, known.sent.filter((hash) => !known.burning.has(hash))),
     "trace: bare steps": trace({ disableStack: true, disableStorage: true }),
     "trace: selectors": trace({ tracer: "4byteTracer" }),
     "trace: nothing": trace({ tracer: "noopTracer" }),
     "trace: no such tracer": trace({ tracer: "nonsenseTracer" }),
     "trace: no transaction": ["debug_traceTransaction", [nowhere, {}]],
-    "trace: flat": ["trace_transaction", [hash]],
+    "trace: flat": ["trace_transaction", [known.sent[random(known.sent.length)]]],
     "trace: flat, of a block": ["trace_block", [tag]],
     "trace of a call: calls": traceCall(encode("attempt", [encode("refuse")]), { tracer: "callTracer" }),
     "trace of a call: state before": traceCall(encode("visit", ["0x01"]), { tracer: "prestateTracer" }),
     "trace of a call: steps": traceCall(encode("refuse"), {}),
+    "trace of a call: all gas": traceCall(encode("refuse"), { tracer: "callTracer" }, {}),
+    "trace of a call: selectors": traceCall(encode("attempt", [encode("refuse")]), { tracer: "4byteTracer" }),
     "chain: id": ["eth_chainId", []],
     "chain: network": ["net_version", []],
     "chain: syncing": ["eth_syncing", []],

@@ -21,7 +21,8 @@ export async function refusals() {
     "too little gas for data": [rich, { data: `0x${"ff".repeat(100)}` }],
     "more gas than a transaction may have": [rich, { gas: 20_000_000n }],
     "more gas than a block has": [rich, { gas: 1n << 40n }],
-    "tip above the price": [rich, { maxFeePerGas: 5n, maxPriorityFeePerGas: 6n }],
+    "tip above the price": [rich, { maxPriorityFeePerGas: 20_000_000_001n }],
+    "price below the base fee": [accounts[2], { nonce: known.nonces[2], maxFeePerGas: 1n, maxPriorityFeePerGas: 0n }],
     "initcode too large": [rich, { to: undefined, data: `0x${"00".repeat(49_153)}`, gas: 10_000_000n }],
   };
   const signed = {};
@@ -36,7 +37,7 @@ export async function refusals() {
     "not RLP": "0x1234",
     "unknown type": "0x05c0",
     "no signature": unchecked({ ...base }),
-    "bytes after it": `${await rich.signTransaction(base)}00`,
+    "bytes after it": `${await accounts[1].signTransaction({ ...base, nonce: known.nonces[1] })}00`,
     "not hex": "0xzz",
   };
 }

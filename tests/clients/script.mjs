@@ -38,8 +38,8 @@ const kinds = [
   () => ({ to: authorities[random(authorities.length)].address, data: encode("visit", ["0x77"]), gas: 200_000n }),
 ];
 
-/** What is known while the script runs: the next nonces, the contracts to call, what was sent. */
-export const known = { nonces: accounts.map(() => 0), authorized: authorities.map(() => 0), targets: [], sent: [] };
+/** What is known while the script runs: the next nonces, the contracts to call, what was sent, what takes many steps. */
+export const known = { nonces: accounts.map(() => 0), authorized: authorities.map(() => 0), targets: [], sent: [], burning: new Set() };
 
 /**
  * Signs transactions for one block. Both servers must put them into the same order: anvil orders by the highest price
@@ -53,9 +53,10 @@ export async function block(size, heavy) {
   for (const [place, type] of types.entries()) {
     const to = known.targets[random(known.targets.length)];
     const creation = { data: zoo.bytecode, gas: 3_000_000n };
-    const what = to === undefined ? creation : heavy ? heaviest : kinds[random(kinds.length)](to);
+    const funded = known.sent.length - 1; // after the first contract, each authority gets something
+    const what = to === undefined ? creation : funded in authorities ? gift(funded) : heavy ? heaviest : kinds[random(kinds.length)](to);
     // A creation cannot carry authorizations.
-    const fitting = type === "eip7702" && what.to === undefined ? "eip1559" : type;
+    const fitting = type === "eip7702" && (what.to === undefined || funded in authorities) ? "eip1559" : type;
     signed.push(await sign(fitting, what, 20_000_000_000n - BigInt(place) * 10_000_000n));
   }
   return signed;
@@ -64,6 +65,18 @@ export async function block(size, heavy) {
 const TIPPED = { eip1559: true, eip7702: true };
 /** Takes much gas in one step, because anvil keeps every step of every transaction in memory. */
 const heaviest = { data: "0xfe", gas: 8_000_000n };
+
+/** So that no authority is an empty account: what those cost is asked apart, see authorizeEmpty. */
+const gift = (index) => ({ to: authorities[index].address, value: 1n, gas: 21_000n });
+
+/** The authorization of an account that is empty. */
+export async function authorizeEmpty() {
+  const [contractAddress, empty] = [known.targets[0], account(30)];
+  const authorizationList = [await empty.signAuthorization({ contractAddress, chainId: 31337, nonce: 0 })];
+  const price = 20_000_000_000n;
+  const what = { to: fresh(1), gas: 100_000n, maxFeePerGas: price, maxPriorityFeePerGas: price / 10n, authorizationList };
+  return accounts[0].signTransaction({ chainId: 31337, type: "eip7702", nonce: known.nonces[0]++, ...what });
+}
 
 async function sign(type, what, price) {
   const who = random(accounts.length);
@@ -80,6 +93,7 @@ async function sign(type, what, price) {
   const raw = await accounts[who].signTransaction(signed);
   const hash = viem.keccak256(raw);
   known.sent.push(hash);
+  if (what.data?.startsWith(encode("burn", [0n]).slice(0, 10))) known.burning.add(hash);
   return { raw, hash };
 }
 

@@ -43,6 +43,7 @@ export class Servers {
     const head = await ask(weft, "eth_getBlockByNumber", ["latest", false]);
     await ask(self.urls[1], "anvil_setCoinbase", [head.miner]);
     await self.#follow(Number(head.number));
+    self.first = self.head + 1;
     return self;
   }
 

@@ -1,4 +1,4 @@
-// What the pools say of transactions that wait.
+// What the pools say of transactions that wait, and of those that are sent again.
 import { accounts, fresh } from "./script.mjs";
 
 /** Sends transactions of one account, looks at both pools, and has them included. */
@@ -36,8 +36,4 @@ export async function waiting(servers, ask) {
   await look("gap filled");
   await servers.mine();
   await look("all included");
-  await send("price below the base fee", await raw(accounts[0], await nonceOf(servers, accounts[0]), { maxFeePerGas: 1n, maxPriorityFeePerGas: 0n }));
 }
-
-const nonceOf = async (servers, account) =>
-  Number((await servers.both("eth_getTransactionCount", [account.address, "latest"]))[0].result);
