@@ -1,4 +1,6 @@
 // What the pools say of transactions that wait, and of those that are sent again.
+import { keccak256 } from "viem";
+import { compare } from "./compare.mjs";
 import { accounts, fresh } from "./script.mjs";
 
 /** Sends transactions of one account, looks at both pools, and has them included. */
@@ -12,19 +14,23 @@ export async function waiting(servers, ask) {
     to: fresh(1), value: 1n, ...changes,
   });
   const send = async (name, signed) => ask(`pool: ${name}`, "eth_sendRawTransaction", [signed]);
-  const look = async (when) => {
+  const look = async (when, hash) => {
+    if (hash) await ask(`pool: ${when}: by hash`, "eth_getTransactionByHash", [hash]);
     await ask(`pool: ${when}: status`, "txpool_status", []);
     await ask(`pool: ${when}: content`, "txpool_content", []);
     await ask(`pool: ${when}: inspect`, "txpool_inspect", []);
     await ask(`pool: ${when}: next nonce`, "eth_getTransactionCount", [sender.address, "pending"]);
-    await ask(`pool: ${when}: pending block`, "eth_getBlockByNumber", ["pending", true]);
+    const pending = await servers.both("eth_getBlockByNumber", ["pending", true]);
+    // What the clock says when they are asked.
+    for (const { result } of pending) delete result.timestamp;
+    compare(`pool: ${when}: pending block`, pending);
   };
   await look("empty");
   const ready = await raw(sender, first);
   await send("ready", ready);
   await send("known", ready);
   await send("after a gap", await raw(sender, first + 2));
-  await look("waiting");
+  await look("waiting", keccak256(ready));
   await send("replaced for as much", await raw(sender, first, { value: 2n }));
   await send("replaced for a little more", await raw(sender, first, { maxFeePerGas: (price * 105n) / 100n, maxPriorityFeePerGas: (price * 105n) / 500n }));
   await send("replaced for more", await raw(sender, first, { maxFeePerGas: price * 2n, maxPriorityFeePerGas: price / 2n }));
