@@ -10,6 +10,12 @@ use weft_record::names::Artifact;
 pub struct RpcConfig {
     /// Address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Namespaces that are served, of [`NAMESPACES`](crate::NAMESPACES); empty: all of them. `rpc`
+    /// always is; `admin` only on a loopback address that does not allow every origin.
+    pub namespaces: Vec<String>,
+    /// Whether strangers call here: only `eth`, `net`, `web3` and what of `weft` reads the chain,
+    /// and nothing that shows what waits in the pool.
+    pub public: bool,
     /// Origins that browsers may call from (`https://app.example`), or `*` for all. Empty: no web
     /// page of another origin can use the server, neither by HTTP nor by WebSocket.
     pub cors: Vec<String>,
@@ -47,7 +53,10 @@ pub struct RpcConfig {
     pub subscriptions_max: u32,
     /// Most filters (`eth_newFilter`) of all callers together.
     pub filters_max: usize,
-    /// Calls and estimates that run at the same time; 0 takes the number of cores.
+    /// Time between two pings on a WebSocket, in milliseconds. A client that stays silent for two
+    /// of them is disconnected.
+    pub heartbeat_ms: u64,
+    /// Calls and estimates that run at the same time; 0 takes half the number of cores.
     pub calls_concurrent: usize,
     /// Hears what contracts log with `console.log`, in calls, estimates and new blocks: on a devnet. Without it nothing is
     /// run for that.
@@ -64,6 +73,8 @@ impl RpcConfig {
     pub const fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            namespaces: Vec::new(),
+            public: false,
             cors: Vec::new(),
             hosts: Vec::new(),
             gas_cap: 50_000_000,
@@ -80,6 +91,7 @@ impl RpcConfig {
             connections_max: 500,
             subscriptions_max: 128,
             filters_max: 10_000,
+            heartbeat_ms: 20_000,
             calls_concurrent: 0,
             console: None,
             devnet: false,

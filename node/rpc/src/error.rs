@@ -49,6 +49,14 @@ pub enum RpcError {
         /// What the system said.
         reason: String,
     },
+    /// A listener is to serve a namespace that does not exist or that it must not serve.
+    #[error("namespace {namespace:?} cannot be served: {reason}")]
+    Namespace {
+        /// Its name.
+        namespace: String,
+        /// Why not.
+        reason: String,
+    },
     /// An entry of the CORS list is not an origin.
     #[error(
         "cors origin {origin:?} is not an origin, expected for example https://app.example or *"

@@ -120,7 +120,7 @@ pub(crate) fn submit(
         results.insert(place, Err(failure));
     }
     if !new.is_empty() {
-        (backend.submit)(new);
+        backend.submitted(new);
     }
     results
 }

@@ -129,6 +129,8 @@ async fn start_nodes(
         config.node.moniker = format!("validator{index}");
         config.node.workers = args.workers;
         config.rpc.cors = vec!["*".into()];
+        // All: the conveniences of a devnet too.
+        config.rpc.namespaces = Vec::new();
         config.rpc.listen =
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), rpc_port(args.port, index)?);
         config.p2p.listen.clone_from(&addresses[index].0);

@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 /// A filter that nobody polls for this long is forgotten.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// Blocks that one poll reports at most; the next one goes on from there.
+const BLOCKS_MAX: u64 = 1024;
+
+/// Addresses and topics of all filters together.
+const ALTERNATIVES_MAX: usize = 500_000;
 /// Most pending transactions of one answer; the next poll has those that follow.
 const PENDING_MAX: usize = 10_000;
 
@@ -38,6 +43,18 @@ enum Kind {
     Logs(Box<Filter>),
 }
 
+impl Kind {
+    /// Addresses and topics.
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::Blocks | Self::Pending => 0,
+            Self::Logs(filter) => {
+                filter.address.len() + filter.topics.iter().map(|topic| topic.len()).sum::<usize>()
+            }
+        }
+    }
+}
+
 impl Filters {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, entries: Mutex::new(HashMap::new()) }
@@ -46,11 +63,19 @@ impl Filters {
     fn insert(&self, kind: Kind, next: u64) -> Result<String, Failure> {
         let now = Instant::now();
         let mut entries = self.entries.lock();
-        if entries.len() >= self.most {
+        let is_full = |entries: &HashMap<String, Entry>| {
+            let all = entries.values().map(|entry| entry.kind.alternatives()).sum::<usize>();
+            entries.len() >= self.most || all + kind.alternatives() > ALTERNATIVES_MAX
+        };
+        if is_full(&entries) {
             entries.retain(|_, entry| now.duration_since(entry.polled) < IDLE_MAX);
         }
-        if entries.len() >= self.most {
-            let reason = format!("{} filters are installed, limit {}", entries.len(), self.most);
+        if is_full(&entries) {
+            let reason = format!(
+                "{} filters are installed, limit {} and {ALTERNATIVES_MAX} addresses and topics: uninstall what is not needed, or subscribe over a WebSocket",
+                entries.len(),
+                self.most
+            );
             return Err(Failure::Limit { reason });
         }
         let id = random_id();
@@ -118,7 +143,10 @@ fn changes(context: &Context, args: &mut Args<'_>) -> Result<FilterChanges, Fail
     let (kind, from) = context.filters.poll(&id)?;
     let until = next_height(context);
     let (changes, next) = match kind {
-        Kind::Blocks => (FilterChanges::Hashes(block_hashes(context, from, until)?), until),
+        Kind::Blocks => {
+            let until = until.min(from.saturating_add(BLOCKS_MAX));
+            (FilterChanges::Hashes(block_hashes(context, from, until)?), until)
+        }
         Kind::Pending => {
             let news = context.backend.pool.announcements(from, PENDING_MAX);
             if news.missed > 0 {

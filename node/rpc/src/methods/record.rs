@@ -1,5 +1,6 @@
 //! `weft_*`: the parallel execution record, the certificate, and what the chain is.
 
+use super::node::validators;
 use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
+use weft_types::{AccessRecord, SealedBlock};
 
 mod analysis;
 mod loaded;
@@ -65,6 +67,65 @@ fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure
     }))
 }
 
+/// What a subscriber to records asks for beside the summary.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct EventOptions {
+    transactions: bool,
+    reads: bool,
+    incarnations: bool,
+}
+
+/// The record of a committed block as an event: the summary, and the parts that were asked for. The
+/// halves are `null` when the node has no record of the block.
+pub(super) fn event(
+    context: &Context,
+    block: &SealedBlock,
+    options: EventOptions,
+) -> Result<Value, Failure> {
+    let EventOptions { transactions, reads, incarnations } = options;
+    let (header, height) = (block.header(), block.height().0);
+    let parts = RecordOptions { reads, incarnations, ..RecordOptions::default() };
+    let registry = context.records.registry();
+    let (record, run) = match Loaded::read(context, height)? {
+        None => (Value::Null, Value::Null),
+        Some(loaded) => {
+            let record = match transactions {
+                true => deterministic(&loaded, &parts, &registry)?,
+                false => summary(&loaded.access),
+            };
+            (record, local(&loaded, &parts, &registry)?)
+        }
+    };
+    Ok(json!({
+        "number": height,
+        "hash": block.hash(),
+        "timestamp": header.timestamp,
+        "transactions": block.transactions().len(),
+        "gasUsed": header.gas_used,
+        "gasLimit": header.gas_limit,
+        "deterministic": record,
+        "local": run,
+    }))
+}
+
+/// How much work the block was, and how fast it could have been.
+fn summary(record: &AccessRecord) -> Value {
+    let (critical_path_gas, critical_path) = record.critical_path();
+    let mut best = serde_json::Map::new();
+    for workers in WORKERS {
+        best.insert(workers.to_string(), json!(record.best_speedup(Some(workers))));
+    }
+    best.insert("unlimited".to_owned(), json!(record.best_speedup(None)));
+    json!({
+        "workGas": record.work_gas(),
+        "criticalPathGas": critical_path_gas,
+        "criticalPath": critical_path,
+        "dependentTransactions": record.dependent_transactions(),
+        "bestSpeedup": best,
+    })
+}
+
 /// The half that is equal on every node.
 fn deterministic(
     loaded: &Loaded,
@@ -72,19 +133,7 @@ fn deterministic(
     registry: &Registry,
 ) -> Result<Value, Failure> {
     let record = &loaded.access;
-    let (critical_path_gas, critical_path) = record.critical_path();
-    let mut best = serde_json::Map::new();
-    for workers in WORKERS {
-        best.insert(workers.to_string(), json!(record.best_speedup(Some(workers))));
-    }
-    best.insert("unlimited".to_owned(), json!(record.best_speedup(None)));
-    let mut half = json!({
-        "workGas": record.work_gas(),
-        "criticalPathGas": critical_path_gas,
-        "criticalPath": critical_path,
-        "dependentTransactions": record.dependent_transactions(),
-        "bestSpeedup": best,
-    });
+    let mut half = summary(record);
     if options.columns {
         half["columns"] = shape::columns(loaded, registry);
         return Ok(half);
@@ -168,16 +217,6 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
     let Some(genesis) = backend.store.header(0)? else {
         return Err(Failure::internal("genesis header is not in the store"));
     };
-    let validators: Vec<Value> = (backend.validators.as_slice().iter())
-        .map(|validator| {
-            json!({
-                "name": validator.name,
-                "address": validator.address(),
-                "publicKey": hex::encode_prefixed(validator.public_key),
-                "power": validator.power,
-            })
-        })
-        .collect();
     let oldest = backend.store.oldest();
     Ok(json!({
         "chainId": backend.params.chain_id,
@@ -186,6 +225,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "finality": "instant: latest, safe and finalized are the same block; blocks are never removed",
         "stateCommitment": "blake3",
         "devnet": config.devnet,
+        "public": config.public,
         "oldest": {
             "state": oldest.of(Kept::History),
             "receipts": oldest.of(Kept::Receipts),
@@ -194,7 +234,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
             "records": oldest.of(Kept::Records),
         },
         "params": backend.params,
-        "validators": validators,
+        "validators": validators(&backend.validators),
         "limits": {
             "gasCap": config.gas_cap,
             "logsBlocks": config.logs_blocks_max,

@@ -184,9 +184,7 @@ fn submit(context: &Context, transaction: RecoveredTransaction) -> Result<B256, 
     let head = backend.store.head();
     let pool = &backend.pool;
     let admitted = pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?;
-    if let Some(transaction) = pool.get(&admitted.hash) {
-        (backend.submit)(vec![transaction]);
-    }
+    backend.submitted(vec![admitted.transaction]);
     Ok(admitted.hash)
 }
 

@@ -354,6 +354,7 @@ impl Network {
             }
         }
         if verdict == Verdict::Accept {
+            self.inner.pool_changed.send_replace(());
             self.tell(Event::Transactions);
         }
         verdict
