@@ -5,19 +5,14 @@
 // Prints one line per check and a JSON summary at the end; exits with 1 at the first failure.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { ethers } from "ethers";
-import solc from "solc";
 import * as viem from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { account, check, compile, here, mnemonic, until } from "./compile.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const modules = process.env.WEFT_NODE_MODULES ?? join(here, "node_modules");
+const modules = join(here, "node_modules");
 const urls = process.argv.slice(2);
-const mnemonic = "test test test test test test test test test test test junk";
-const accounts = Array.from({ length: 50 }, (_, addressIndex) => mnemonicToAccount(mnemonic, { addressIndex }));
+const accounts = Array.from({ length: 50 }, (_, index) => account(index));
 const ether = 10n ** 18n;
 const summary = {};
 
@@ -33,12 +28,6 @@ const clients = urls.map(publicClient);
 const wallet = (index, url = urls[0]) =>
   viem.createWalletClient({ chain, account: accounts[index], transport: viem.http(url) });
 
-async function check(name, run) {
-  const started = performance.now();
-  await run();
-  console.log(`ok ${name} (${Math.round(performance.now() - started)} ms)`);
-}
-
 async function rpc(url, method, params = []) {
   const response = await fetch(url, {
     method: "POST",
@@ -50,24 +39,7 @@ async function rpc(url, method, params = []) {
   return body.result;
 }
 
-function compileToken() {
-  const input = {
-    language: "Solidity",
-    sources: { "Token.sol": { content: readFileSync(join(here, "Token.sol"), "utf8") } },
-    settings: {
-      evmVersion: "prague",
-      optimizer: { enabled: true, runs: 200 },
-      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
-    },
-  };
-  const output = JSON.parse(solc.compile(JSON.stringify(input)));
-  const errors = (output.errors ?? []).filter((e) => e.severity === "error");
-  assert.deepEqual(errors, []);
-  const { abi, evm } = output.contracts["Token.sol"].Token;
-  return { abi, bytecode: `0x${evm.bytecode.object}` };
-}
-
-const token = compileToken();
+const token = compile("Token.sol");
 
 await check("all ports answer the chain id", async () => {
   for (const client of clients) assert.equal(await client.getChainId(), chain.id);
@@ -165,15 +137,12 @@ await check("subscriptions tell of new heads and logs over WebSocket", async () 
   const stopLogs = client.watchContractEvent({
     address: tokenAddress, abi: token.abi, eventName: "Transfer", onLogs: (found) => logs.push(...found),
   });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until("the first head", () => heads.length > 0);
   const hash = await wallet(1).writeContract({
     address: tokenAddress, abi: token.abi, functionName: "transfer", args: [accounts[8].address, 3n],
   });
   const receipt = await clients[0].waitForTransactionReceipt({ hash });
-  const deadline = performance.now() + 5000;
-  while ((logs.length === 0 || !heads.includes(receipt.blockNumber)) && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until("the log and its head", () => logs.length > 0 && heads.includes(receipt.blockNumber));
   stopHeads();
   stopLogs();
   assert.equal(logs.length, 1);
@@ -207,13 +176,12 @@ await check("1000 transfers from 50 accounts through all ports are included", as
   }
   const accepted = performance.now() - started;
   const last = new Set(hashes);
-  const deadline = performance.now() + 30_000;
-  while (last.size > 0 && performance.now() < deadline) {
+  await until("the inclusion of all transfers", async () => {
     const asked = [...last].slice(0, 100);
     const receipts = await Promise.all(asked.map((hash) => rpc(urls[0], "eth_getTransactionReceipt", [hash])));
     asked.forEach((hash, i) => receipts[i] && last.delete(hash));
-  }
-  assert.equal(last.size, 0, `${last.size} of ${hashes.length} transfers were not included`);
+    return last.size === 0;
+  });
   summary.transfers = hashes.length;
   summary.acceptedMs = Math.round(accepted);
   summary.includedMs = Math.round(performance.now() - started);

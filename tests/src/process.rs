@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The binary under test, beside the test's own target folder.
@@ -127,16 +128,23 @@ impl Process {
         }
     }
 
-    /// The first line of stdout; the rest is read and dropped so that the process never blocks.
-    fn first_line(&mut self) -> String {
+    /// The line of stdout that says it is ready, or the last one. On a busy machine a block may be
+    /// told before it. The rest is read and dropped so that the process never blocks.
+    fn ready_line(&mut self) -> String {
         let mut reader = BufReader::new(self.child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        let _ = reader.read_line(&mut line);
+        let mut last = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            last = std::mem::take(&mut line);
+            if last.contains("\"ready\"") {
+                break;
+            }
+        }
         std::thread::spawn(move || {
             let mut rest = Vec::new();
             let _ = reader.read_to_end(&mut rest);
         });
-        line
+        last
     }
 }
 
@@ -165,6 +173,9 @@ impl Devnet {
     /// When it does not become ready; its log is shown.
     #[must_use]
     pub fn start(data: &Path, resume: bool, extra: &[&str]) -> Self {
+        // Ports that are free are taken only when the devnet is up: no other may look meanwhile.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
         let port = free_ports(4).to_string();
         let folder = data.display().to_string();
@@ -173,7 +184,7 @@ impl Devnet {
         args.extend(extra);
         let log = data.with_extension("log");
         let mut process = Process::start(&args, &log);
-        let line = process.first_line();
+        let line = process.ready_line();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             panic!("the devnet is not ready: {line}\n{log}")

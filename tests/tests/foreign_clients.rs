@@ -6,20 +6,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use weft_tests::chain::replay_sequentially;
-use weft_tests::clients::{has, install_clients};
+use weft_tests::clients::{install_clients, or_skip};
 use weft_tests::process::Devnet;
 
 #[test]
 fn foreign_clients_see_one_chain_and_the_sequential_oracle_agrees_with_every_block() {
-    if !has("node") || !has("npm") {
-        println!("skipped: Node.js is not installed");
-        return;
-    }
     let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients");
-    let folder = install_clients(&sources);
-    for file in ["clients.mjs", "Token.sol"] {
-        std::fs::copy(sources.join(file), folder.join(file)).expect("the file can be copied");
-    }
+    let Some(folder) = or_skip(install_clients(&sources)) else { return };
     let temp = tempfile::tempdir().expect("a temporary folder");
     let data = temp.path().join("devnet");
     let mut devnet = Devnet::start(&data, false, &["--accounts", "50"]);

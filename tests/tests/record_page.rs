@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use weft_tests::clients::{has, install_clients};
+use weft_tests::clients::{has, install_clients, or_skip};
 use weft_tests::process::{free_ports, weft_binary};
 
 fn sources() -> PathBuf {
@@ -26,11 +26,11 @@ fn the_pages_pure_functions_hold() {
 #[test]
 fn a_browser_shows_the_record_of_a_devnet_without_errors_or_foreign_requests() {
     let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|b| has(b));
-    let Some(browser) = browser.filter(|_| has("node") && has("npm")) else {
-        println!("skipped: Node.js or a Chromium is not installed");
+    let Some(browser) = browser else {
+        println!("skipped: a Chromium is not installed");
         return;
     };
-    let clients = install_clients(&sources().join("clients"));
+    let Some(clients) = or_skip(install_clients(&sources().join("clients"))) else { return };
     let mut command = Command::new("node");
     command
         .arg(sources().join("ui/page.mjs"))

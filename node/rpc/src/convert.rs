@@ -102,13 +102,11 @@ pub(crate) fn transaction(stored: &StoredBlock, index: usize) -> Result<RpcTrans
     })
 }
 
-/// A transaction of the pool: no block, and the price that it would pay now.
-pub(crate) fn pending_transaction(
-    transaction: &Recovered<Transaction>,
-    base_fee: Option<u64>,
-) -> RpcTransaction {
+/// A transaction of the pool: no block, and for its price the most that it would pay, as Ethereum's
+/// schema of transactions says for those that are not included.
+pub(crate) fn pending_transaction(transaction: &Recovered<Transaction>) -> RpcTransaction {
     rpc::Transaction {
-        effective_gas_price: Some(transaction.effective_gas_price(base_fee)),
+        effective_gas_price: Some(transaction.max_fee_per_gas()),
         inner: transaction.clone(),
         block_hash: None,
         block_number: None,

@@ -9,7 +9,6 @@ use crate::params::{Args, Quantity};
 use alloy_primitives::{Address, B256, Bytes, U64};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use weft_types::header::next_base_fee;
 
 /// Most slots of one `eth_getStorageValues` (geth's limit).
 const SLOTS_MAX: usize = 1024;
@@ -81,9 +80,8 @@ fn by_sender_and_nonce(
     let head = context.backend.store.head();
     let now = head.state.account(&sender)?.unwrap_or_default().nonce;
     if nonce >= now {
-        let base_fee = next_base_fee(head.block.header());
         let pooled = context.backend.pool.get_by_nonce(&sender, nonce);
-        return Ok(pooled.map(|found| convert::pending_transaction(&found, Some(base_fee))));
+        return Ok(pooled.map(|found| convert::pending_transaction(&found)));
     }
     let oldest = context.backend.store.oldest().of(weft_store::Kept::History);
     let nonce_at = |height: u64| -> Result<u64, Failure> {

@@ -64,8 +64,7 @@ fn pending_block(context: &Context, at: &At, full: bool) -> Result<Value, Failur
     let mut transactions = Vec::new();
     for transaction in candidates(context, &header) {
         transactions.push(if full {
-            let base_fee = header.base_fee_per_gas;
-            convert::complete(convert::pending_transaction(&transaction, base_fee))?
+            convert::complete(convert::pending_transaction(&transaction))?
         } else {
             json!(transaction.tx_hash())
         });

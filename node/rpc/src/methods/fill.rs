@@ -53,12 +53,11 @@ fn fill(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<V
         Some(gas) => gas,
         None => estimate(context, &at, &call, patience)?,
     };
-    let base_fee = next_base_fee(at.head.block.header());
     let from = call.from;
     let unsigned = build(context.backend.params.chain_id, ty, call, nonce, gas, &fees);
     let raw = encode_transaction(&unsigned);
     let unsigned = RecoveredTransaction::new_unchecked(unsigned, from);
-    let tx = pending_transaction(&unsigned, Some(base_fee));
+    let tx = pending_transaction(&unsigned);
     Ok(json!({ "raw": raw, "tx": tx }))
 }
 

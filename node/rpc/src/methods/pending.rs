@@ -20,7 +20,5 @@ fn pending(context: &Context) -> Result<Vec<Value>, Failure> {
     let base_fee = context.next_header(&head).base_fee_per_gas;
     let best = context.backend.pool.best(base_fee.unwrap_or(0), u64::MAX);
     let shown = best.iter().take(TRANSACTIONS_MAX);
-    shown
-        .map(|transaction| convert::complete(convert::pending_transaction(transaction, base_fee)))
-        .collect()
+    shown.map(|transaction| convert::complete(convert::pending_transaction(transaction))).collect()
 }

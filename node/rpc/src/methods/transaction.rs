@@ -8,7 +8,6 @@ use crate::error::Failure;
 use crate::params::Quantity;
 use alloy_eips::BlockId;
 use alloy_primitives::B256;
-use weft_types::header::next_base_fee;
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getTransactionByHash", 1, Work::Read, |context, args| {
@@ -34,8 +33,7 @@ pub(super) fn by_hash(context: &Context, hash: B256) -> Result<Option<RpcTransac
     if let Some((height, index)) = context.backend.store.transaction_location(&hash)? {
         return convert::transaction(&context.block(height)?, index.0 as usize).map(Some);
     }
-    let base_fee = next_base_fee(context.backend.store.head().block.header());
-    Ok(pooled.map(|transaction| convert::pending_transaction(&transaction, Some(base_fee))))
+    Ok(pooled.map(|transaction| convert::pending_transaction(&transaction)))
 }
 
 /// The receipt of an included transaction.
@@ -57,10 +55,9 @@ fn by_place(
     let Some(at) = context.find(id)? else { return Ok(None) };
     if at.pending {
         let header = context.next_header(&at.head);
-        let base_fee = header.base_fee_per_gas;
         let candidates = candidates(context, &header);
         let found = usize::try_from(index.0).ok().and_then(|index| candidates.get(index));
-        return Ok(found.map(|transaction| convert::pending_transaction(transaction, base_fee)));
+        return Ok(found.map(|transaction| convert::pending_transaction(transaction)));
     }
     let stored = context.block(at.height)?;
     match usize::try_from(index.0) {

@@ -12,7 +12,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_types::RecoveredTransaction;
-use weft_types::header::next_base_fee;
 
 /// Transactions of one sender by nonce, in decimal.
 type ByNonce<T> = BTreeMap<Nonce, T>;
@@ -52,28 +51,20 @@ pub(super) fn register(module: &mut Module) {
             "queued": U64::from(status.queued as u64),
         }))
     });
-    blocking(module, "txpool_content", 0, Work::Call, |context, _| {
-        let object = objects(context);
-        Ok(everything(context, |transaction| object(transaction)))
-    });
+    blocking(module, "txpool_content", 0, Work::Call, |context, _| Ok(everything(context, object)));
     blocking(module, "txpool_inspect", 0, Work::Call, |context, _| {
         Ok(everything(context, summary))
     });
     blocking(module, "txpool_contentFrom", 1, Work::Read, |context, args| {
         let sender: Address = args.required("address")?;
         let content = context.backend.pool.content_from(&sender);
-        let object = objects(context);
-        let of = |half: &[Arc<RecoveredTransaction>]| by_nonce(half, &object);
+        let of = |half: &[Arc<RecoveredTransaction>]| by_nonce(half, object);
         Ok::<_, Failure>(Content { pending: of(&content.ready), queued: of(&content.queued) })
     });
 }
 
-fn objects(context: &Context) -> impl Fn(&RecoveredTransaction) -> Pooled {
-    let base_fee = next_base_fee(context.backend.store.head().block.header());
-    move |transaction| Pooled {
-        transaction: pending_transaction(transaction, Some(base_fee)),
-        block_timestamp: (),
-    }
+fn object(transaction: &RecoveredTransaction) -> Pooled {
+    Pooled { transaction: pending_transaction(transaction), block_timestamp: () }
 }
 
 /// A transaction object with the `null` that Ethereum's schema asks for.

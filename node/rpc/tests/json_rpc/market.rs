@@ -109,6 +109,11 @@ async fn the_content_of_the_pool_has_the_shape_of_geth() {
         assert!(value.is_null(), "{field}: {value}");
     }
     assert_eq!(content["pending"][&bob]["0"]["from"], bob.to_lowercase());
+    // Not included yet: the most that it would pay.
+    assert_eq!(
+        content["pending"][&bob]["0"]["gasPrice"],
+        content["pending"][&bob]["0"]["maxFeePerGas"]
+    );
     let own = world.ok("txpool_contentFrom", json!([bob])).await;
     assert_eq!(own["pending"], content["pending"][&bob]);
     assert_eq!(own["queued"], content["queued"][&bob]);
