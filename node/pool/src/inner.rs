@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) senders: Recent<Address>,
     pub(crate) drops: Recent<Drop>,
     pub(crate) feed: Feed,
+    /// A new base fee may have made entries ready that the feed does not have.
+    feed_due: bool,
 }
 
 impl Inner {
@@ -83,6 +85,7 @@ impl Inner {
             senders: Recent::new(limits.senders_remembered),
             drops: Recent::new(limits.drops_remembered),
             feed: Feed::new(limits.announcements_max),
+            feed_due: false,
             limits,
         }
     }
@@ -116,10 +119,20 @@ impl Inner {
             for queue in self.queues.values_mut() {
                 queue.refresh(next_base_fee);
                 self.ready += queue.ready();
+            }
+            self.feed_due = true;
+        }
+        true
+    }
+
+    /// Announces what a new base fee made ready. To be called when the accounts are those of the same
+    /// head: at the old balance something may look ready that is not.
+    pub(crate) fn announce(&mut self) {
+        if std::mem::take(&mut self.feed_due) {
+            for queue in self.queues.values_mut() {
                 queue.take_fresh().into_iter().for_each(|hash| self.feed.push(hash));
             }
         }
-        true
     }
 
     /// Files a transaction whose sender has this nonce and balance at the head.

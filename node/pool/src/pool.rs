@@ -315,6 +315,7 @@ impl Pool {
                     account.map_or((past, balance), |account| (account.nonce, account.balance));
                 inner.set_account(sender, nonce, balance, &hashes);
             }
+            inner.announce();
         }
         for (hash, sender, _) in included {
             inner.remove(hash);

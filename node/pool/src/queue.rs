@@ -68,8 +68,9 @@ pub(crate) struct Queue {
     ready: usize,
     /// Sum of their worst-case costs.
     ready_cost: U256,
-    /// Hashes of entries that became ready for the first time since [`Queue::take_fresh`].
-    fresh: Vec<B256>,
+    /// Nonces of entries that became ready since [`Queue::take_fresh`] and were never announced. Some may
+    /// be gone, or wait again.
+    fresh: Vec<u64>,
 }
 
 impl Queue {
@@ -168,17 +169,28 @@ impl Queue {
         let first = self.nonce.saturating_add(self.ready as u64);
         for (_, entry) in self.entries.range_mut(first..).take(added) {
             if !entry.announced {
-                entry.announced = true;
-                self.fresh.push(entry.hash);
+                self.fresh.push(entry.nonce);
             }
         }
         self.ready += added;
         self.ready_cost = spent;
     }
 
-    /// What became ready for the first time since the last call, in nonce order.
+    /// What is ready and was never taken before, in the order in which it became so.
     pub(crate) fn take_fresh(&mut self) -> Vec<B256> {
-        std::mem::take(&mut self.fresh)
+        let mut taken = Vec::with_capacity(self.fresh.len());
+        for nonce in std::mem::take(&mut self.fresh) {
+            if !self.is_ready(nonce) {
+                continue;
+            }
+            if let Some(entry) = self.entries.get_mut(&nonce)
+                && !entry.announced
+            {
+                entry.announced = true;
+                taken.push(entry.hash);
+            }
+        }
+        taken
     }
 
     /// Takes out what has waited for `lifetime_s` seconds. The time that an entry was ready does

@@ -106,6 +106,21 @@ fn the_feed_tells_each_ready_transaction_once() {
 }
 
 #[test]
+fn what_only_an_old_balance_could_pay_is_not_told() {
+    let (pool, mut state) = (pool(), State::rich(&[1], RICH));
+    pool.on_block(&[], &[], &state, &head(2, 4 * BASE));
+    let waiting = sign(1, transfer(0, 3 * GWEI, 1));
+    pool.admit(waiting, Origin::Rpc, &state, &head(2, 4 * BASE)).unwrap();
+    // The base fee falls, and in the same block the sender spends what it has.
+    state.set(1, 0, 0);
+    pool.on_block(&[], &[address(1)], &state, &head(3, BASE));
+    assert_eq!(pool.announcements_end(), 0);
+    state.set(1, 0, RICH);
+    pool.on_block(&[], &[address(1)], &state, &head(4, BASE));
+    assert_eq!(pool.announcements_end(), 1);
+}
+
+#[test]
 fn a_discarded_transaction_leaves_with_the_callers_reason() {
     let (pool, state) = (pool(), State::rich(&[1], RICH));
     let tx = sign(1, transfer(0, 2 * GWEI, 1));

@@ -63,8 +63,17 @@ pub(super) fn register(module: &mut Module) {
     });
 }
 
-fn object(transaction: &RecoveredTransaction) -> RpcTransaction {
-    pending_transaction(transaction)
+fn object(transaction: &RecoveredTransaction) -> Pooled {
+    Pooled { transaction: pending_transaction(transaction), block_timestamp: () }
+}
+
+/// A transaction object with the `null` that Ethereum's schema asks for.
+#[derive(Serialize)]
+struct Pooled {
+    #[serde(flatten)]
+    transaction: RpcTransaction,
+    #[serde(rename = "blockTimestamp")]
+    block_timestamp: (),
 }
 
 fn everything<T>(
