@@ -50,5 +50,6 @@ pub use backend::{
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
 pub use error::RpcError;
+pub use page::{record_of_page, standalone_page};
 pub use server::{RpcServer, serve};
 pub use weft_record::names::Artifact;

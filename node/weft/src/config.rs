@@ -1,7 +1,9 @@
 //! `config.toml`: what one node may choose for itself. Every key is optional.
 
+mod record;
 mod state;
 
+pub use record::{RecordLevel, RecordSection};
 pub use state::StateSection;
 
 use crate::failure::{ExitStatus, Failure};
@@ -24,6 +26,8 @@ pub struct Config {
     pub consensus: ConsensusSection,
     /// Database: what is kept of the past, and memory.
     pub state: StateSection,
+    /// Execution records.
+    pub record: RecordSection,
     /// Transaction pool.
     pub pool: PoolSection,
     /// Logs.
