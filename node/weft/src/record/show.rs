@@ -153,7 +153,7 @@ fn path(record: &RecordFile, paper: &Paper) -> String {
         return String::new();
     }
     let title = format!(
-        "Critical path: {}, {} of {} gas; no number of cores is faster",
+        "Critical path: {}, {} of {} gas",
         counted(steps.len(), "transaction"),
         gas(record.critical_path.path_gas),
         gas(record.record.deterministic.work_gas)
