@@ -7,7 +7,7 @@ use crate::message::{Request, Response};
 use crate::peers::Offence;
 use crate::pending::RequestToken;
 use crate::topic::{MessageToken, Topic, Verdict};
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
@@ -58,6 +58,18 @@ pub enum Command {
         peer: PeerId,
         /// What it did.
         offence: Offence,
+    },
+    /// Keeps a connection with one more peer. Sent by [`Handle::add_peer`](crate::Handle::add_peer).
+    AddPeer {
+        /// Where, ending in its id.
+        address: Multiaddr,
+        /// Its id.
+        peer: PeerId,
+    },
+    /// Disconnects a peer and dials it no more.
+    RemovePeer {
+        /// The peer.
+        peer: PeerId,
     },
 }
 

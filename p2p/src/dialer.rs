@@ -6,6 +6,9 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use std::time::{Duration, Instant};
 
+/// Most persistent peers.
+const TARGETS_MAX: usize = 256;
+
 /// One persistent peer.
 #[derive(Debug)]
 struct Target {
@@ -46,20 +49,35 @@ pub(crate) struct Due {
 impl Dialer {
     /// All targets are due at once.
     pub(crate) fn new(addresses: &[Multiaddr], limits: &NetworkLimits, now: Instant) -> Self {
-        let targets = addresses.iter().cloned().map(|address| {
-            let (address, peer) = address::split_peer(address);
-            let loopback = address::is_loopback(&address);
-            let delay_max =
-                if loopback { limits.redial_loopback_ms_max } else { limits.redial_ms_max };
-            Target {
-                address,
-                peer,
-                delay: Duration::from_millis(limits.redial_ms_min),
-                delay_max: Duration::from_millis(delay_max),
-                state: State::Waiting { until: now },
-            }
-        });
+        let state = State::Waiting { until: now };
+        let targets = addresses.iter().map(|address| Target::new(address.clone(), limits, state));
         Self { targets: targets.collect(), delay_min: Duration::from_millis(limits.redial_ms_min) }
+    }
+
+    /// Adds a target, due at once unless it is connected already. False when there is no room.
+    pub(crate) fn add(
+        &mut self,
+        address: Multiaddr,
+        connected: bool,
+        limits: &NetworkLimits,
+        now: Instant,
+    ) -> bool {
+        if self.targets.len() >= TARGETS_MAX {
+            return false;
+        }
+        let state = if connected { State::Connected } else { State::Waiting { until: now } };
+        self.targets.push(Target::new(address, limits, state));
+        true
+    }
+
+    /// Forgets a peer.
+    pub(crate) fn remove(&mut self, peer: &PeerId) {
+        self.targets.retain(|target| target.peer.as_ref() != Some(peer));
+    }
+
+    /// The peers whose ids are known.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.targets.iter().filter_map(|target| target.peer)
     }
 
     /// Whether this peer is a persistent one.
@@ -144,6 +162,19 @@ impl Dialer {
 }
 
 impl Target {
+    fn new(address: Multiaddr, limits: &NetworkLimits, state: State) -> Self {
+        let (address, peer) = address::split_peer(address);
+        let loopback = address::is_loopback(&address);
+        let delay_max = if loopback { limits.redial_loopback_ms_max } else { limits.redial_ms_max };
+        Self {
+            address,
+            peer,
+            delay: Duration::from_millis(limits.redial_ms_min),
+            delay_max: Duration::from_millis(delay_max),
+            state,
+        }
+    }
+
     fn wait(&mut self, now: Instant) {
         self.state = State::Waiting { until: now + self.delay };
         self.delay = (self.delay * 2).min(self.delay_max);
@@ -211,6 +242,25 @@ mod tests {
         let mut dialer = dialer(&format!("/ip4/10.0.0.1/tcp/1/p2p/{peer}"), now);
         dialer.connected(connection(5), peer);
         assert!(dialer.due(now).is_empty());
+    }
+
+    #[test]
+    fn peers_are_added_up_to_a_limit_and_removed_peers_are_not_dialled() {
+        let now = Instant::now();
+        let limits = NetworkLimits::default();
+        let mut dialer = Dialer::new(&[], &limits, now);
+        let address = |peer: &PeerId| format!("/ip4/10.0.0.1/tcp/1/p2p/{peer}").parse().unwrap();
+        let (first, second) = (PeerId::random(), PeerId::random());
+        assert!(dialer.add(address(&first), false, &limits, now));
+        assert!(dialer.add(address(&second), true, &limits, now));
+        assert_eq!(dialer.due(now).len(), 1, "the second is connected");
+        dialer.remove(&first);
+        assert!(dialer.due(now).is_empty() && !dialer.contains(&first));
+        dialer.closed(&second, now);
+        assert!(dialer.next().is_some(), "a lost one is dialled again");
+        let added = (0..TARGETS_MAX)
+            .filter(|_| dialer.add(address(&PeerId::random()), false, &limits, now));
+        assert_eq!(added.count(), TARGETS_MAX - 1);
     }
 
     #[test]

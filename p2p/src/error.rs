@@ -30,6 +30,14 @@ pub enum NetworkError {
         /// Why.
         reason: String,
     },
+    /// A peer cannot be dialled at this address.
+    #[error("peer {address} cannot be added: {reason}")]
+    Peer {
+        /// The address asked for.
+        address: Multiaddr,
+        /// Why.
+        reason: &'static str,
+    },
     /// A message is larger than its topic allows; nothing was sent.
     #[error("message on {topic} has {size_bytes} bytes, limit {size_bytes_max}")]
     MessageTooLarge {

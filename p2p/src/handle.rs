@@ -12,11 +12,11 @@ use crate::stats::{Counters, NetworkStats};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -33,7 +33,34 @@ pub(crate) struct Shared {
     pub(crate) listening: Mutex<Vec<Multiaddr>>,
     /// Peers that are up now.
     pub(crate) peers: Mutex<BTreeSet<PeerId>>,
+    /// The other ends of connections. Written by the service.
+    pub(crate) connections: Mutex<BTreeMap<PeerId, Connected>>,
+    /// Peers that are dialled again when lost. Written by handles and the service.
+    pub(crate) persistent: Mutex<BTreeSet<PeerId>>,
     pub(crate) counters: Counters,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Connected {
+    pub(crate) address: Multiaddr,
+    pub(crate) outbound: bool,
+    pub(crate) since: Instant,
+}
+
+/// A peer that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerDetails {
+    /// Its id.
+    pub peer: PeerId,
+    /// Where it is.
+    pub address: Multiaddr,
+    /// Whether this node dialled it.
+    pub outbound: bool,
+    /// Whether it is dialled again when lost.
+    pub persistent: bool,
+    /// How long there has been a connection.
+    pub connected: Duration,
 }
 
 /// Talks to a running network; cheap to clone. The network stops when all handles are dropped.
@@ -75,6 +102,8 @@ async fn start_service(config: NetworkConfig) -> Result<(Handle, Events), Networ
         peer_id: config.keypair.public().to_peer_id(),
         listening: Mutex::default(),
         peers: Mutex::default(),
+        connections: Mutex::default(),
+        persistent: Mutex::default(),
         counters: Counters::default(),
     });
     let events = EventQueue::new();
@@ -156,6 +185,47 @@ impl Handle {
     /// Peers that are up now, in order of their ids.
     pub fn peers(&self) -> Vec<PeerId> {
         self.shared.peers.lock().iter().copied().collect()
+    }
+
+    /// What is known of the peers that are up, in order of their ids.
+    pub fn peer_details(&self) -> Vec<PeerDetails> {
+        let up = self.shared.peers.lock().clone();
+        let connections = self.shared.connections.lock();
+        let persistent = self.shared.persistent.lock();
+        let details = |peer| {
+            let Connected { address, outbound, since } = connections.get(&peer)?.clone();
+            let (persistent, connected) = (persistent.contains(&peer), since.elapsed());
+            Some(PeerDetails { peer, address, outbound, persistent, connected })
+        };
+        up.into_iter().filter_map(details).collect()
+    }
+
+    /// The command that keeps a connection with the peer at `address`, which must end in its id;
+    /// `None` when it is kept already. The command must be sent.
+    ///
+    /// # Errors
+    /// [`NetworkError::Peer`] when the address cannot be dialled.
+    pub fn add_peer(&self, address: Multiaddr) -> Result<Option<Command>, NetworkError> {
+        let (plain, peer) = address::split_peer(address.clone());
+        let Some(peer) = peer.filter(|_| address::socket(&plain).is_some()) else {
+            return Err(NetworkError::Peer {
+                address,
+                reason: "expected /ip4/<address>/tcp/<port>/p2p/<peer id>",
+            });
+        };
+        if peer == self.shared.peer_id {
+            return Err(NetworkError::Peer { address, reason: "it is this node itself" });
+        }
+        let new = self.shared.persistent.lock().insert(peer);
+        Ok(new.then_some(Command::AddPeer { address, peer }))
+    }
+
+    /// The command that disconnects a peer for good; `None` when it is neither connected nor kept.
+    /// The command must be sent.
+    pub fn remove_peer(&self, peer: PeerId) -> Option<Command> {
+        let kept = self.shared.persistent.lock().remove(&peer);
+        let connected = self.shared.connections.lock().contains_key(&peer);
+        (kept || connected).then_some(Command::RemovePeer { peer })
     }
 
     /// Counters since the start.

@@ -86,7 +86,7 @@ pub use command::Command;
 pub use config::NetworkConfig;
 pub use error::{IdentityError, MessageError, NetworkError, RequestError};
 pub use event::{Event, Events};
-pub use handle::{Handle, start};
+pub use handle::{Handle, PeerDetails, start};
 /// The types of libp2p that this crate's interface uses.
 pub use libp2p::{Multiaddr, PeerId, identity::Keypair};
 pub use limits::NetworkLimits;

@@ -71,11 +71,13 @@ impl Service {
     ) -> Result<Self, NetworkError> {
         let label = genesis_label(&config.genesis_hash);
         let limits = config.limits.clone();
+        let dialer = Dialer::new(&config.persistent_peers, &limits, Instant::now());
+        shared.persistent.lock().extend(dialer.peers());
         Ok(Self {
             swarm: behaviour::swarm(config)?,
             topics: Topics::new(&label),
             protocol_version: behaviour::protocol_version(&label),
-            dialer: Dialer::new(&config.persistent_peers, &limits, Instant::now()),
+            dialer,
             peers: HashMap::new(),
             conduct: Conduct::default(),
             verdicts: Verdicts::new(Duration::from_millis(limits.validation_timeout_ms)),
@@ -140,14 +142,16 @@ impl Service {
             Command::Respond { token, response } => self.respond(token, response),
             Command::Refuse { token } => self.refuse(token),
             Command::Report { peer, offence } => self.blame(peer, offence),
+            Command::AddPeer { address, peer } => self.add_peer(address, peer),
+            Command::RemovePeer { peer } => self.remove_peer(peer),
         }
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
-                self.on_connected(peer_id, connection_id);
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established, cause, .. } => {
                 tracing::debug!(%peer_id, num_established, ?cause, "connection closed");

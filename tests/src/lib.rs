@@ -8,3 +8,4 @@ pub mod clients;
 pub mod process;
 pub mod rpc;
 pub mod sender;
+pub mod socket;

@@ -84,6 +84,19 @@ impl Process {
         Self { child, log: log.to_path_buf() }
     }
 
+    /// Memory of the process that is in use, in bytes.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a size in KiB") * 1024
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {

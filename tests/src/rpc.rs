@@ -73,6 +73,37 @@ impl Rpc {
         }
     }
 
+    /// The address of the server.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Posts any bytes; returns the status and the body.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or closes the connection without an answer.
+    pub fn post_raw(&self, body: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
+        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.address,
+            body.len(),
+        );
+        // A server that refuses by the headers alone may close before all is sent.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let start = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| at + 4);
+        let status = std::str::from_utf8(answer.get(9..12).unwrap_or_default());
+        match status.ok().and_then(|status| status.parse().ok()) {
+            Some(status) => Ok((status, answer.split_off(start))),
+            None => Err(read.err().unwrap_or_else(|| std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
     fn post(&self, body: &str) -> std::io::Result<Value> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(2))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;

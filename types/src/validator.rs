@@ -169,6 +169,12 @@ impl ValidatorSet {
         Some((index, &self.validators[index]))
     }
 
+    /// The least power that is a quorum: more than two thirds of all.
+    #[must_use]
+    pub const fn quorum_power(&self) -> u64 {
+        (self.total_power() as u128 * 2 / 3) as u64 + 1
+    }
+
     /// Whether `power` is more than two thirds of the total.
     #[must_use]
     pub const fn is_quorum(&self, power: u64) -> bool {

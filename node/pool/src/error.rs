@@ -81,7 +81,7 @@ pub enum PoolError {
         /// Nonce of the transaction.
         nonce: u64,
     },
-    /// The fee cap does not reach the base fee of the next block.
+    /// The fee cap does not reach half the base fee of the next block: it would wait for long.
     #[error(
         "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {max_fee}, baseFee: {base_fee}"
     )]

@@ -1,13 +1,18 @@
 //! The pool behind its lock: queues, indices, and the rules that keep them together.
 
+use crate::announcements::Feed;
 use crate::entry::Entry;
 use crate::error::PoolError;
 use crate::limits::PoolLimits;
+use crate::order;
 use crate::queue::{Queue, TailKey};
 use crate::recent::Recent;
 use crate::room::{Room, victims};
+use alloy_primitives::map::{B256Map, B256Set};
 use alloy_primitives::{Address, B256, U256};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use weft_types::RecoveredTransaction;
 
 /// Longest remembered reason of a drop, in bytes.
 const REASON_BYTES_MAX: usize = 256;
@@ -17,12 +22,22 @@ const REASON_BYTES_MAX: usize = 256;
 pub struct Admitted {
     /// Hash of the admitted transaction.
     pub hash: B256,
+    /// The transaction as the pool holds it, to pass it on without copying it.
+    pub transaction: Arc<RecoveredTransaction>,
     /// Whether it can go into the next block; otherwise it waits.
     pub ready: bool,
     /// The transaction with the same sender and nonce that it replaced.
     pub replaced: Option<B256>,
     /// Transactions that were given up to make room.
     pub evicted: Vec<B256>,
+}
+
+/// A transaction that left the pool without being included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drop {
+    pub(crate) reason: String,
+    /// Number of the newest head that the pool knew then.
+    pub(crate) at: u64,
 }
 
 /// Everything that the lock guards. Each method leaves all fields in agreement.
@@ -32,9 +47,11 @@ pub(crate) struct Inner {
     /// The transactions. Never holds an empty queue.
     pub(crate) queues: BTreeMap<Address, Queue>,
     /// Sender and nonce of every transaction held.
-    pub(crate) by_hash: HashMap<B256, (Address, u64)>,
+    pub(crate) by_hash: B256Map<(Address, u64)>,
     /// Number of the newest head seen.
     height: u64,
+    /// Seconds that the pool was told; see [`crate::Pool::expire`].
+    now_s: u64,
     /// Base fee of the block after it.
     pub(crate) base_fee: u64,
     /// Sum of the sizes of all entries, in bytes.
@@ -45,16 +62,19 @@ pub(crate) struct Inner {
     /// Ends of all queues in the order of giving up; `None` until the pool is full for the first
     /// time at this base fee, so that a pool with room does not pay for it.
     tails: Option<BTreeSet<TailKey>>,
+    /// Senders of what is not held any more.
     pub(crate) senders: Recent<Address>,
-    pub(crate) drops: Recent<String>,
+    pub(crate) drops: Recent<Drop>,
+    pub(crate) feed: Feed,
 }
 
 impl Inner {
     pub(crate) fn new(limits: PoolLimits) -> Self {
         Self {
             queues: BTreeMap::new(),
-            by_hash: HashMap::new(),
+            by_hash: B256Map::default(),
             height: 0,
+            now_s: 0,
             base_fee: 0,
             bytes: 0,
             ready: 0,
@@ -62,8 +82,14 @@ impl Inner {
             tails: None,
             senders: Recent::new(limits.senders_remembered),
             drops: Recent::new(limits.drops_remembered),
+            feed: Feed::new(limits.announcements_max),
             limits,
         }
+    }
+
+    /// The pool's clock, in seconds.
+    pub(crate) const fn now_s(&self) -> u64 {
+        self.now_s
     }
 
     pub(crate) fn next_sequence(&mut self) -> u64 {
@@ -90,6 +116,7 @@ impl Inner {
             for queue in self.queues.values_mut() {
                 queue.refresh(next_base_fee);
                 self.ready += queue.ready();
+                queue.take_fresh().into_iter().for_each(|hash| self.feed.push(hash));
             }
         }
         true
@@ -102,24 +129,25 @@ impl Inner {
         nonce: u64,
         balance: U256,
     ) -> Result<Admitted, PoolError> {
-        let (hash, sender) = (entry.hash, entry.sender());
+        let (hash, sender) = (entry.hash, entry.sender);
+        let transaction = Arc::clone(&entry.transaction);
         if self.by_hash.contains_key(&hash) {
             return Err(PoolError::AlreadyKnown { hash });
         }
         // A newer head than the one that admission saw may be known here.
         if self.queues.contains_key(&sender) {
-            self.set_account(sender, nonce, balance, &HashSet::new());
+            self.set_account(sender, nonce, balance, &B256Set::default());
         }
         let fresh = Queue::new(nonce, balance);
         let queue = self.queues.get(&sender).unwrap_or(&fresh);
-        let old = queue.get(entry.nonce());
+        let old = queue.get(entry.nonce);
         if let Some(old) = old {
             check_bump(old, &entry, self.limits.price_bump_percent)?;
         }
         let mut evict = Vec::new();
         if old.is_none() && queue.len() >= self.limits.per_sender {
             let own = queue.nth_last(0, self.base_fee).map(|(_, last)| last);
-            let last = own.filter(|last| last.nonce() > entry.nonce()).ok_or_else(|| {
+            let last = own.filter(|last| last.nonce > entry.nonce).ok_or_else(|| {
                 let (count, limit) = (queue.len(), self.limits.per_sender);
                 PoolError::AccountLimit { sender, count, limit }
             })?;
@@ -146,15 +174,14 @@ impl Inner {
         self.drops.remove(&hash);
         let evicted = evict.into_iter().map(|(hash, _)| hash).collect();
         let ready = self.is_ready(&hash);
-        Ok(Admitted { hash, ready, replaced, evicted })
+        Ok(Admitted { hash, transaction, ready, replaced, evicted })
     }
 
     /// Puts an entry into its queue and all indices; returns the hash of the one it replaces.
     fn file(&mut self, entry: Entry, nonce: u64, balance: U256) -> Option<B256> {
-        let (hash, sender, base_fee) = (entry.hash, entry.sender(), self.base_fee);
+        let (hash, sender, base_fee) = (entry.hash, entry.sender, self.base_fee);
         self.queues.entry(sender).or_insert_with(|| Queue::new(nonce, balance));
-        self.by_hash.insert(hash, (sender, entry.nonce()));
-        self.senders.insert(hash, sender);
+        self.by_hash.insert(hash, (sender, entry.nonce));
         self.bytes += entry.size;
         let old = self.edit(sender, |queue| queue.insert(entry, base_fee)).flatten()?;
         self.forget(&old);
@@ -175,7 +202,7 @@ impl Inner {
     }
 
     pub(crate) fn is_ready(&self, hash: &B256) -> bool {
-        self.entry(hash).is_some_and(|(queue, entry)| queue.is_ready(entry.nonce()))
+        self.entry(hash).is_some_and(|(queue, entry)| queue.is_ready(entry.nonce))
     }
 
     /// Takes over a sender's account at a new head and drops what can no longer be included, with
@@ -185,7 +212,7 @@ impl Inner {
         sender: Address,
         nonce: u64,
         balance: U256,
-        included: &HashSet<B256>,
+        included: &B256Set,
     ) {
         let base_fee = self.base_fee;
         let gone = self.edit(sender, |queue| queue.set_account(nonce, balance, base_fee));
@@ -194,7 +221,7 @@ impl Inner {
             if included.contains(&entry.hash) {
                 continue;
             }
-            let reason = format!("nonce too low: next nonce {nonce}, tx nonce {}", entry.nonce());
+            let reason = format!("nonce too low: next nonce {nonce}, tx nonce {}", entry.nonce);
             self.remember_drop(entry.hash, &reason);
         }
     }
@@ -219,8 +246,35 @@ impl Inner {
         entry.is_some()
     }
 
+    /// Drops what has waited for longer than its lifetime. The clock never goes back.
+    pub(crate) fn expire(&mut self, now_s: u64) -> usize {
+        self.now_s = self.now_s.max(now_s);
+        let (now_s, lifetime_s, base_fee) = (self.now_s, self.limits.lifetime_s, self.base_fee);
+        let senders: Vec<Address> = self.queues.keys().copied().collect();
+        let mut count = 0;
+        for sender in senders {
+            let Some(queue) = self.queues.get(&sender) else { continue };
+            let waits = queue.waiting(base_fee);
+            let gone = self.edit(sender, |queue| queue.expire(now_s, lifetime_s, base_fee));
+            for entry in gone.unwrap_or_default() {
+                count += 1;
+                self.forget(&entry);
+                let reason = format!("waited in vain for {} s: {waits}", now_s - entry.since);
+                self.remember_drop(entry.hash, &reason);
+            }
+        }
+        count
+    }
+
+    /// Place of a ready transaction in the order of [`order::best`] at the next base fee.
+    pub(crate) fn position(&self, hash: &B256) -> Option<usize> {
+        let (sender, nonce) = self.by_hash.get(hash)?;
+        order::position(&self.queues, sender, *nonce, self.base_fee)
+    }
+
     fn forget(&mut self, entry: &Entry) {
         self.by_hash.remove(&entry.hash);
+        self.senders.insert(entry.hash, entry.sender);
         self.bytes -= entry.size;
     }
 
@@ -229,7 +283,8 @@ impl Inner {
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
-        self.drops.insert(hash, reason[..end].to_owned());
+        let dropped = Drop { reason: reason[..end].to_owned(), at: self.height };
+        self.drops.insert(hash, dropped);
     }
 
     /// Changes one queue and keeps the number of ready entries and the order of ends in step.
@@ -241,6 +296,7 @@ impl Inner {
             tails.remove(&key);
         }
         let result = change(queue);
+        queue.take_fresh().into_iter().for_each(|hash| self.feed.push(hash));
         if let (Some(tails), Some((key, _))) = (&mut self.tails, queue.nth_last(0, base_fee)) {
             tails.insert(key);
         }

@@ -4,12 +4,19 @@
 //! [`Pool::admit`] checks a recovered transaction (first what holds on every node, then nonce, fee
 //! and funds at the head) and files it in its sender's queue. [`Pool::best`] hands a proposer the
 //! ready ones. [`Pool::on_block`] moves the pool to a new head, [`Pool::drop_invalid`] takes out
-//! what the builder refused.
+//! what the builder refused, [`Pool::expire`] what has waited for too long. Each drop has a reason,
+//! which [`Pool::standing`] tells afterwards. [`Pool::announcements`] is the feed of what became ready.
+//!
+//! # A full pool
+//! gives up the ends of queues, never what others stand on: waiting before ready, then the lower tip
+//! at the next base fee, then the later arrival, and only for a newcomer that is better by these very
+//! terms. So nobody's chain is cut in the middle, and nobody displaces their own.
 //!
 //! # Terms
 //! - *ready*: without a nonce gap, with a fee cap of at least the next base fee, and covered by the
 //!   sender's balance together with all its earlier ones in the worst case.
-//! - *waiting* (or *queued*, as `txpool` methods call it): held, but not ready; see [`Waiting`].
+//! - *waiting* (or *queued*, as `txpool` methods call it): held, but not ready; see [`Waiting`]. A fee
+//!   cap of at least half the next base fee waits for the base fee to fall; a lower one is refused.
 //! - *blame*: who pays for a refusal; see [`Blame`].
 //!
 //! # Invariants
@@ -69,6 +76,7 @@
 //! ```
 
 mod admission;
+mod announcements;
 mod commands;
 mod entry;
 mod error;
@@ -81,6 +89,7 @@ mod queue;
 mod recent;
 mod room;
 
+pub use announcements::Announcements;
 pub use commands::Commands;
 pub use entry::Origin;
 pub use error::{Blame, PoolError, transaction_code};

@@ -11,10 +11,14 @@ pub struct PoolLimits {
     pub price_bump_percent: u128,
     /// Most bytes of encoded transactions held.
     pub bytes_max: usize,
-    /// Most senders remembered by transaction hash, of held and of past transactions.
+    /// Most senders remembered by hash of transactions that are not held any more.
     pub senders_remembered: usize,
     /// Most dropped transactions whose reason is remembered.
     pub drops_remembered: usize,
+    /// A transaction that has waited for this long is dropped, in seconds (geth's default).
+    pub lifetime_s: u64,
+    /// Most announcements that the feed of ready transactions keeps for its readers.
+    pub announcements_max: usize,
 }
 
 impl Default for PoolLimits {
@@ -26,6 +30,8 @@ impl Default for PoolLimits {
             bytes_max: 128 * 1024 * 1024,
             senders_remembered: 131_072,
             drops_remembered: 100_000,
+            lifetime_s: 3 * 60 * 60,
+            announcements_max: 65_536,
         }
     }
 }

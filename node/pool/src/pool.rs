@@ -1,19 +1,24 @@
 //! The pool as the rest of the node sees it.
 
-use crate::admission::{check_shape, check_state};
+use crate::admission::{check_account, check_sender, check_shape};
+use crate::announcements::Announcements;
 use crate::commands::Commands;
-use crate::entry::{Entry, Origin};
+use crate::entry::{Entry, Origin, worst_case_cost};
 use crate::error::PoolError;
 use crate::inner::{Admitted, Inner};
 use crate::limits::PoolLimits;
 use crate::order;
 use crate::queue::Waiting;
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::map::{AddressMap, B256Set};
+use alloy_primitives::{Address, B256, U256};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use weft_types::{Account, Header, RecoveredTransaction, StateReader};
+use weft_types::transaction::{recover_transaction, validate_stateless};
+use weft_types::{
+    Account, Header, RecoveredTransaction, StateReader, Transaction, TransactionError,
+};
 
 /// Transactions that can still be included. Thread-safe: one lock, held for memory operations
 /// only; the state is read outside of it.
@@ -56,7 +61,55 @@ pub enum Standing {
     Dropped {
         /// Why.
         reason: String,
+        /// Number of the newest block that the pool knew when it dropped it.
+        at: u64,
     },
+}
+
+/// What admission reads of one block. The accounts of senders are read once for each batch.
+struct View<'a> {
+    state: &'a dyn StateReader,
+    head: &'a Header,
+    base_fee: u64,
+    accounts: AddressMap<Account>,
+}
+
+/// A transaction that passed every check that needs nothing of the pool.
+struct Candidate {
+    /// Put into its place at once: a transaction is some hundred bytes, and copying them again and
+    /// again was a seventh of the work.
+    transaction: Arc<RecoveredTransaction>,
+    size: usize,
+    cost: U256,
+    account: Account,
+}
+
+impl<'a> View<'a> {
+    fn new(state: &'a dyn StateReader, head: &'a Header, base_fee: u64) -> Self {
+        Self { state, head, base_fee, accounts: AddressMap::default() }
+    }
+
+    fn account(&mut self, sender: Address) -> Result<Account, PoolError> {
+        if let Some(account) = self.accounts.get(&sender) {
+            return Ok(*account);
+        }
+        let account = self.state.account(&sender)?.unwrap_or_default();
+        self.accounts.insert(sender, account);
+        Ok(account)
+    }
+
+    fn judge(
+        &mut self,
+        transaction: RecoveredTransaction,
+        chain_id: u64,
+    ) -> Result<Candidate, PoolError> {
+        let size = check_shape(&transaction, chain_id, self.head.gas_limit)?;
+        let account = self.account(transaction.signer())?;
+        let cost = worst_case_cost(&transaction);
+        check_sender(&transaction, &account, self.state)?;
+        check_account(&transaction, &account, cost, self.base_fee)?;
+        Ok(Candidate { transaction: Arc::new(transaction), size, cost, account })
+    }
 }
 
 impl Pool {
@@ -93,21 +146,90 @@ impl Pool {
         if self.contains(&hash) {
             return Err(PoolError::AlreadyKnown { hash });
         }
-        check_shape(&transaction, self.chain_id, head.gas_limit)?;
-        let base_fee = self.commands.next_base_fee(head);
-        let account = check_state(&transaction, state, base_fee)?;
+        let mut view = View::new(state, head, self.commands.next_base_fee(head));
+        let candidate = view.judge(transaction, self.chain_id)?;
+        admit_one(&mut self.inner.lock(), candidate, origin, &view)
+    }
+
+    /// [`Pool::admit`] for many at once, in their order: the same outcome as one by one, for two
+    /// locks and one look at each sender's account.
+    pub fn admit_all(
+        &self,
+        transactions: Vec<RecoveredTransaction>,
+        origin: Origin,
+        state: &dyn StateReader,
+        head: &Header,
+    ) -> Vec<Result<Admitted, PoolError>> {
+        let known: Vec<Option<B256>> = {
+            let inner = self.inner.lock();
+            let hashes = transactions.iter().map(|transaction| *transaction.inner().tx_hash());
+            hashes.map(|hash| inner.by_hash.contains_key(&hash).then_some(hash)).collect()
+        };
+        let mut view = View::new(state, head, self.commands.next_base_fee(head));
+        let mut judge = |(transaction, known): (RecoveredTransaction, Option<B256>)| match known {
+            Some(hash) => Err(PoolError::AlreadyKnown { hash }),
+            None => view.judge(transaction, self.chain_id),
+        };
+        let judged: Vec<_> = transactions.into_iter().zip(known).map(&mut judge).collect();
         let mut inner = self.inner.lock();
-        let (mut nonce, mut balance) = (account.nonce, account.balance);
-        if !inner.observe(head.number, base_fee)
-            && let Some(queue) = inner.queues.get(&transaction.signer())
-        {
-            (nonce, balance) = queue.account();
+        let admit = |judged: Result<Candidate, PoolError>| {
+            judged.and_then(|candidate| admit_one(&mut inner, candidate, origin, &view))
+        };
+        judged.into_iter().map(admit).collect()
+    }
+
+    /// Adds the sender to a transaction. Recovering it from the signature is by far the costliest
+    /// part of admission, so it is done once: a transaction that is or recently was held (it comes
+    /// back by gossip, or in a block) is recognised by its hash, which covers the signature.
+    ///
+    /// # Errors
+    /// [`TransactionError`] for what breaks a rule that does not depend on the state.
+    pub fn recover(
+        &self,
+        transaction: Transaction,
+    ) -> Result<RecoveredTransaction, TransactionError> {
+        match self.sender(transaction.tx_hash()) {
+            Some(sender) => {
+                validate_stateless(&transaction, self.chain_id)?;
+                Ok(RecoveredTransaction::new_unchecked(transaction, sender))
+            }
+            None => recover_transaction(transaction, self.chain_id),
         }
-        if transaction.nonce() < nonce {
-            return Err(PoolError::NonceTooLow { next: nonce, nonce: transaction.nonce() });
-        }
-        let sequence = inner.next_sequence();
-        inner.insert(Entry::new(transaction, origin, sequence), nonce, balance)
+    }
+
+    /// Tells the pool the time, in seconds of any clock that does not go back, and drops what has
+    /// waited for longer than [`PoolLimits::lifetime_s`]. Returns how many. What is ready never
+    /// grows old: it is included as soon as its price suffices. Call it about every minute; the
+    /// pool's notion of time is as coarse as the calls.
+    pub fn expire(&self, now_s: u64) -> usize {
+        self.inner.lock().expire(now_s)
+    }
+
+    /// Drops a transaction, whatever it is, and remembers the reason. False when it is not held.
+    pub fn discard(&self, hash: &B256, reason: &str) -> bool {
+        self.inner.lock().drop_with(hash, reason)
+    }
+
+    /// Where the feed of ready transactions ends: a reader that starts now starts here.
+    #[must_use]
+    pub fn announcements_end(&self) -> u64 {
+        self.inner.lock().feed.end()
+    }
+
+    /// At most `limit` transactions that became ready, each once, from number `from` of the feed
+    /// on. Bounded by [`PoolLimits::announcements_max`]; who reads too seldom is told how many it
+    /// missed.
+    #[must_use]
+    pub fn announcements(&self, from: u64, limit: usize) -> Announcements {
+        self.inner.lock().feed.read(from, limit)
+    }
+
+    /// Place of a ready transaction in the order of [`Pool::best`] at the next base fee, from 0.
+    /// `None` when it is not ready, when 10,000 come before it, or when the pool has transactions of
+    /// more senders than that: the walk has a bound.
+    #[must_use]
+    pub fn position(&self, hash: &B256) -> Option<usize> {
+        self.inner.lock().position(hash)
     }
 
     /// Ready transactions in the order in which a proposer should try them: by effective tip at
@@ -184,7 +306,7 @@ impl Pool {
         let base_fee = self.commands.next_base_fee(head);
         let mut inner = self.inner.lock();
         if inner.observe(head.number, base_fee) {
-            let hashes: HashSet<B256> = included.iter().map(|(hash, ..)| *hash).collect();
+            let hashes: B256Set = included.iter().map(|(hash, ..)| *hash).collect();
             for (sender, account) in accounts {
                 let Some(queue) = inner.queues.get(&sender) else { continue };
                 let (nonce, balance) = queue.account();
@@ -197,7 +319,9 @@ impl Pool {
         for (hash, sender, _) in included {
             inner.remove(hash);
             inner.drops.remove(hash);
-            inner.senders.insert(*hash, *sender);
+            if inner.senders.get(hash).is_none() {
+                inner.senders.insert(*hash, *sender);
+            }
         }
     }
 
@@ -230,7 +354,7 @@ impl Pool {
             return inner
                 .drops
                 .get(hash)
-                .map(|reason| Standing::Dropped { reason: reason.clone() });
+                .map(|drop| Standing::Dropped { reason: drop.reason.clone(), at: drop.at });
         };
         if inner.is_ready(hash) {
             return Some(Standing::Ready);
@@ -293,4 +417,26 @@ impl Pool {
         let local = order::arrivals(&inner.queues, |entry| entry.origin == Origin::Rpc);
         local.into_iter().take(limit).map(|entry| Arc::clone(&entry.transaction)).collect()
     }
+}
+
+/// Files what passed the checks, under the lock. A newer head than the one that was looked at may be
+/// known here, and with it newer accounts.
+fn admit_one(
+    inner: &mut Inner,
+    candidate: Candidate,
+    origin: Origin,
+    view: &View<'_>,
+) -> Result<Admitted, PoolError> {
+    let Candidate { transaction, size, cost, account } = candidate;
+    let (mut nonce, mut balance) = (account.nonce, account.balance);
+    if !inner.observe(view.head.number, view.base_fee)
+        && let Some(queue) = inner.queues.get(&transaction.signer())
+    {
+        (nonce, balance) = queue.account();
+    }
+    if transaction.nonce() < nonce {
+        return Err(PoolError::NonceTooLow { next: nonce, nonce: transaction.nonce() });
+    }
+    let (sequence, now_s) = (inner.next_sequence(), inner.now_s());
+    inner.insert(Entry::new(transaction, size, cost, origin, sequence, now_s), nonce, balance)
 }

@@ -2,9 +2,10 @@
 
 use crate::entry::Entry;
 use crate::pool::SenderContent;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, btree_map};
+use std::fmt;
 use std::sync::Arc;
 
 /// What a transaction waits for.
@@ -35,6 +36,21 @@ pub enum Waiting {
     },
 }
 
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nonce { missing } => write!(f, "nonce {missing} is missing"),
+            Self::Fee { nonce, max_fee, base_fee } => write!(
+                f,
+                "max fee per gas less than block base fee: nonce: {nonce}, maxFeePerGas: {max_fee}, baseFee: {base_fee}"
+            ),
+            Self::Funds { nonce, have, want } => {
+                write!(f, "insufficient funds up to nonce {nonce}: have {have} want {want}")
+            }
+        }
+    }
+}
+
 /// Order in which the ends of the queues are given up: the smallest first.
 ///
 /// Waiting before ready, then the lower effective tip, then the later arrival.
@@ -52,11 +68,20 @@ pub(crate) struct Queue {
     ready: usize,
     /// Sum of their worst-case costs.
     ready_cost: U256,
+    /// Hashes of entries that became ready for the first time since [`Queue::take_fresh`].
+    fresh: Vec<B256>,
 }
 
 impl Queue {
     pub(crate) const fn new(nonce: u64, balance: U256) -> Self {
-        Self { nonce, balance, entries: BTreeMap::new(), ready: 0, ready_cost: U256::ZERO }
+        Self {
+            nonce,
+            balance,
+            entries: BTreeMap::new(),
+            ready: 0,
+            ready_cost: U256::ZERO,
+            fresh: Vec::new(),
+        }
     }
 
     /// Nonce and balance of the sender at the head.
@@ -95,12 +120,12 @@ impl Queue {
         let entry = self.entries.values().rev().nth(depth)?;
         let ready = self.entries.len() - depth <= self.ready;
         let tip = entry.effective_tip(base_fee);
-        Some(((ready, tip, Reverse(entry.sequence), entry.sender()), entry))
+        Some(((ready, tip, Reverse(entry.sequence), entry.sender), entry))
     }
 
     /// Files an entry, and returns the one it replaces.
     pub(crate) fn insert(&mut self, entry: Entry, base_fee: u64) -> Option<Entry> {
-        let old = self.entries.insert(entry.nonce(), entry);
+        let old = self.entries.insert(entry.nonce, entry);
         if old.is_some() {
             self.refresh(base_fee);
         } else {
@@ -140,8 +165,35 @@ impl Queue {
         let mut run = self.runnable_from(self.ready, self.ready_cost, base_fee);
         let added = run.by_ref().count();
         let spent = run.spent;
+        let first = self.nonce.saturating_add(self.ready as u64);
+        for (_, entry) in self.entries.range_mut(first..).take(added) {
+            if !entry.announced {
+                entry.announced = true;
+                self.fresh.push(entry.hash);
+            }
+        }
         self.ready += added;
         self.ready_cost = spent;
+    }
+
+    /// What became ready for the first time since the last call, in nonce order.
+    pub(crate) fn take_fresh(&mut self) -> Vec<B256> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Takes out what has waited for `lifetime_s` seconds. The time that an entry was ready does
+    /// not count: nothing that can be included grows old.
+    pub(crate) fn expire(&mut self, now_s: u64, lifetime_s: u64, base_fee: u64) -> Vec<Entry> {
+        let ready = self.ready;
+        self.entries.values_mut().take(ready).for_each(|entry| entry.since = now_s);
+        let is_old = |entry: &&Entry| now_s.saturating_sub(entry.since) >= lifetime_s;
+        let old: Vec<u64> =
+            self.entries.values().skip(ready).filter(is_old).map(|entry| entry.nonce).collect();
+        let gone = old.iter().filter_map(|nonce| self.entries.remove(nonce)).collect();
+        if !old.is_empty() {
+            self.refresh(base_fee);
+        }
+        gone
     }
 
     /// Entries that can go into a block with this base fee, in nonce order: without a gap, with a
@@ -163,9 +215,9 @@ impl Queue {
 
     /// Whether a new transaction would be ready at once.
     pub(crate) fn would_be_ready(&self, entry: &Entry, base_fee: u64) -> bool {
-        let index = entry.nonce().checked_sub(self.nonce);
+        let index = entry.nonce.checked_sub(self.nonce);
         let reached = index.is_some_and(|index| index <= self.ready as u64);
-        let before = self.entries.range(..entry.nonce()).map(|(_, e)| e.cost);
+        let before = self.entries.range(..entry.nonce).map(|(_, e)| e.cost);
         reached
             && entry.max_fee() >= u128::from(base_fee)
             && before.fold(entry.cost, U256::saturating_add) <= self.balance

@@ -1,8 +1,9 @@
 //! What the node hands to the server, and the events it sends afterwards.
 
 use crate::UnlockedAccounts;
+use crate::node::{CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, NodeView, Offline};
 use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use weft_evm::Forks;
 use weft_pool::Pool;
 use weft_store::Store;
@@ -67,8 +68,49 @@ pub struct RpcBackend {
     pub sync_status: Arc<dyn Fn() -> Option<SyncStatus> + Send + Sync>,
     /// Number of connected peers. Must not block.
     pub peer_count: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// Sent to after each change of the pool that may have made transactions ready; those that follow
+    /// [`Pool::announcements`] then look.
+    pub pool_changed: watch::Sender<()>,
+    /// What happens in the consensus; see [`consensus_channel`].
+    pub consensus: broadcast::Sender<Arc<ConsensusEvent>>,
+    /// The node itself.
+    pub node: Arc<dyn NodeView>,
     /// What only a development chain has.
     pub devnet: Devnet,
+}
+
+impl RpcBackend {
+    /// A backend without a network: what is submitted stays in the pool.
+    #[must_use]
+    pub fn offline(
+        store: Arc<Store>,
+        pool: Arc<Pool>,
+        params: &ChainParams,
+        validators: &ValidatorSet,
+    ) -> Self {
+        Self {
+            store,
+            pool,
+            params: params.clone(),
+            forks: Arc::new(Forks::weft(params)),
+            state_roots: None,
+            validators: Arc::new(validators.clone()),
+            heads: heads_channel(),
+            submit: Arc::new(|_| ()),
+            sync_status: Arc::new(|| None),
+            peer_count: Arc::new(|| 0),
+            pool_changed: watch::Sender::default(),
+            consensus: consensus_channel(),
+            node: Arc::new(Offline),
+            devnet: Devnet::default(),
+        }
+    }
+
+    /// Tells the node and the subscribers of transactions that the pool has taken from a caller.
+    pub(crate) fn submitted(&self, transactions: Vec<Arc<RecoveredTransaction>>) {
+        (self.submit)(transactions);
+        self.pool_changed.send_replace(());
+    }
 }
 
 /// What only a development chain has; nothing, by default.
@@ -79,6 +121,12 @@ pub struct Devnet {
     pub submit_command: Option<Arc<dyn Fn(Command) + Send + Sync>>,
     /// Accounts that sign for callers.
     pub accounts: Arc<UnlockedAccounts>,
+}
+
+/// The channel for [`RpcBackend::consensus`].
+#[must_use]
+pub fn consensus_channel() -> broadcast::Sender<Arc<ConsensusEvent>> {
+    broadcast::channel(CONSENSUS_EVENTS_CAPACITY).0
 }
 
 /// The channel for [`RpcBackend::heads`].

@@ -10,6 +10,12 @@ use weft_record::names::Artifact;
 pub struct RpcConfig {
     /// Address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Namespaces that are served, of [`NAMESPACES`](crate::NAMESPACES); empty: all of them. `rpc`
+    /// always is; `admin` only on a loopback address that does not allow every origin.
+    pub namespaces: Vec<String>,
+    /// Whether strangers call here: only `eth`, `net`, `web3` and what of `weft` reads the chain,
+    /// and nothing that shows what waits in the pool.
+    pub public: bool,
     /// Origins that browsers may call from (`https://app.example`), or `*` for all. Empty: no web
     /// page of another origin can use the server, neither by HTTP nor by WebSocket.
     pub cors: Vec<String>,
@@ -26,6 +32,8 @@ pub struct RpcConfig {
     pub trace_bytes_max: usize,
     /// Most blocks that one `trace_filter` may run again.
     pub trace_blocks_max: u64,
+    /// How long `eth_call`, `eth_estimateGas` and `eth_fillTransaction` may run, in milliseconds.
+    pub call_timeout_ms: u64,
     /// Most blocks that one `eth_getLogs` may span.
     pub logs_blocks_max: u64,
     /// Most logs that one `eth_getLogs` may return, unless they are all of one block.
@@ -45,7 +53,10 @@ pub struct RpcConfig {
     pub subscriptions_max: u32,
     /// Most filters (`eth_newFilter`) of all callers together.
     pub filters_max: usize,
-    /// Calls and estimates that run at the same time; 0 takes the number of cores.
+    /// Time between two pings on a WebSocket, in milliseconds. A client that stays silent for two
+    /// of them is disconnected.
+    pub heartbeat_ms: u64,
+    /// Calls and estimates that run at the same time; 0 takes half the number of cores.
     pub calls_concurrent: usize,
     /// Hears what contracts log with `console.log`, in calls, estimates and new blocks: on a devnet. Without it nothing is
     /// run for that.
@@ -64,12 +75,15 @@ impl RpcConfig {
     pub const fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            namespaces: Vec::new(),
+            public: false,
             cors: Vec::new(),
             hosts: Vec::new(),
             gas_cap: 50_000_000,
             trace_timeout_ms: 5_000,
             trace_bytes_max: 128 * 1024 * 1024,
             trace_blocks_max: 1_000,
+            call_timeout_ms: 5_000,
             logs_blocks_max: 10_000,
             logs_results_max: 20_000,
             sync_timeout_ms: 2000,
@@ -79,6 +93,7 @@ impl RpcConfig {
             connections_max: 500,
             subscriptions_max: 128,
             filters_max: 10_000,
+            heartbeat_ms: 20_000,
             calls_concurrent: 0,
             console: None,
             devnet: false,

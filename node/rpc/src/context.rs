@@ -2,15 +2,18 @@
 //! that keep heavy work off the threads that serve connections.
 
 use crate::error::Failure;
+use crate::listener::Served;
+use crate::methods::fees::history::FeeBlocks;
 use crate::methods::filters::Filters;
 use crate::records::Records;
 use crate::{RpcBackend, RpcConfig};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use serde_json::value::RawValue;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use weft_store::{Head, StoredBlock};
 use weft_types::header::next_header_under;
 use weft_types::{Header, Receipt, Round, Settings, StateReader};
@@ -25,11 +28,17 @@ const READS_CONCURRENT: usize = 32;
 pub(crate) struct Context {
     pub(crate) config: RpcConfig,
     pub(crate) backend: RpcBackend,
+    /// Which methods this listener serves.
+    pub(crate) served: Served,
     pub(crate) filters: Filters,
     pub(crate) records: Records,
+    /// What `rpc.discover` answers, once somebody has asked: it is long and never changes.
+    pub(crate) document: OnceLock<Box<RawValue>>,
     /// Suggested tip, with the hash of the head it was computed for. A hint: recomputed when the
     /// head moved.
     pub(crate) tip: Mutex<Option<(B256, u128)>>,
+    /// Prices of recent blocks.
+    pub(crate) fees: FeeBlocks,
     reads: Lane,
     calls: Lane,
     traces: Lane,
@@ -65,18 +74,23 @@ pub(crate) struct At {
 }
 
 impl Context {
-    pub(crate) fn new(config: RpcConfig, backend: RpcBackend) -> Self {
+    pub(crate) fn new(config: RpcConfig, served: Served, backend: RpcBackend) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
-        let calls = if config.calls_concurrent == 0 { cores } else { config.calls_concurrent };
+        // The other half is for blocks.
+        let half = (cores / 2).max(1);
+        let calls = if config.calls_concurrent == 0 { half } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
             records: Records::new(&config),
+            document: OnceLock::new(),
             tip: Mutex::new(None),
+            fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
             traces: Lane::new(calls.div_ceil(2)),
             submissions: Lane::new(cores),
             config,
+            served,
             backend,
         }
     }
@@ -90,13 +104,26 @@ impl Context {
         lane: Work,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Failure> {
-        let lane = match lane {
+        self.lane(lane).run(work).await
+    }
+
+    /// [`Self::run`] for work that must not be turned away: its callers are few and bounded
+    /// otherwise.
+    pub(crate) async fn run_patiently<R: Send + 'static>(
+        &self,
+        lane: Work,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        self.lane(lane).run_in(None, work).await
+    }
+
+    const fn lane(&self, lane: Work) -> &Lane {
+        match lane {
             Work::Read => &self.reads,
             Work::Call => &self.calls,
             Work::Trace => &self.traces,
             Work::Submit => &self.submissions,
-        };
-        lane.run(work).await
+        }
     }
 
     /// The block that `id` names.
@@ -198,6 +225,15 @@ impl Lane {
     ) -> Result<R, Failure> {
         let busy = |_| Failure::Busy { limit: WAITING_MAX };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        self.run_in(Some(place), work).await
+    }
+
+    /// Waits for a thread, however many wait.
+    async fn run_in<R: Send + 'static>(
+        &self,
+        place: Option<OwnedSemaphorePermit>,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Failure> {
         let permit = Arc::clone(&self.running).acquire_owned().await.map_err(Failure::internal)?;
         // The permits travel with the work: a caller that hangs up does not free its thread.
         let task = tokio::task::spawn_blocking(move || {

@@ -49,6 +49,14 @@ pub enum RpcError {
         /// What the system said.
         reason: String,
     },
+    /// A listener is to serve a namespace that does not exist or that it must not serve.
+    #[error("namespace {namespace:?} cannot be served: {reason}")]
+    Namespace {
+        /// Its name.
+        namespace: String,
+        /// Why not.
+        reason: String,
+    },
     /// An entry of the CORS list is not an origin.
     #[error(
         "cors origin {origin:?} is not an origin, expected for example https://app.example or *"
@@ -93,8 +101,8 @@ pub(crate) enum Failure {
     Coded { code: i32, reason: String },
     #[error("the transaction was added to the pool but was not included within {timeout_ms} ms")]
     SyncTimeout { hash: B256, timeout_ms: u64 },
-    #[error("the transaction was queued: it cannot run before the sender's earlier nonces")]
-    SyncQueued { hash: B256 },
+    #[error("the transaction was added to the pool but cannot run yet: {reason}")]
+    SyncQueued { hash: B256, reason: String },
     #[error("nonce too high: next nonce {next}, tx nonce {nonce}")]
     NonceTooHigh { next: u64, nonce: u64, devnet: bool },
     #[error(transparent)]
@@ -142,7 +150,7 @@ impl Failure {
                 Some(data)
             }
             Self::Pruned { oldest, .. } => Some(json!({ "oldest": format!("{oldest:#x}") })),
-            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash } => Some(json!(hash)),
+            Self::SyncTimeout { hash, .. } | Self::SyncQueued { hash, .. } => Some(json!(hash)),
             Self::Pool(PoolError::AlreadyKnown { hash }) => Some(json!(hash)),
             _ => None,
         }

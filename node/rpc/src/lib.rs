@@ -27,16 +27,20 @@
 
 mod accounts;
 mod backend;
+mod catalogue;
 mod config;
+mod connection;
 mod console;
 mod context;
 mod convert;
 mod error;
 mod ethereum;
 mod guard;
+mod listener;
 mod methods;
 mod middleware;
-
+mod node;
+mod openrpc;
 mod page;
 mod params;
 mod records;
@@ -45,11 +49,18 @@ mod submission;
 
 pub use accounts::UnlockedAccounts;
 pub use backend::{
-    Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, heads_channel,
+    Devnet, HEADS_CAPACITY, HeadEvent, RpcBackend, StateRoots, SyncStatus, consensus_channel,
+    heads_channel,
 };
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
 pub use error::RpcError;
+pub use listener::NAMESPACES;
+pub use node::{
+    CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, ConsensusState, ConsensusStep, NodeInfo, NodeView,
+    Offline, PeerInfo, VoteKind, VotesSeen,
+};
+pub use openrpc::reference;
 pub use page::{record_of_page, standalone_page};
 pub use server::{RpcServer, serve};
 pub use weft_record::names::Artifact;

@@ -13,14 +13,19 @@ mod access_list;
 mod account;
 mod accounts;
 mod block;
+mod bounded;
 mod call;
 mod capabilities;
 mod chain;
 mod cheats;
+#[cfg(test)]
+mod completeness;
 mod debug;
-mod fees;
+pub(crate) mod fees;
+mod fill;
 pub(crate) mod filters;
 mod logs;
+mod node;
 mod otterscan;
 mod overrides;
 mod pending;
@@ -34,6 +39,7 @@ mod simulate;
 mod subscribe;
 mod trace;
 mod transaction;
+mod transaction_status;
 mod txpool;
 mod uncle;
 mod unlocked;
@@ -46,41 +52,61 @@ pub(crate) type Module = RpcModule<Context>;
 /// What a method does: reads its parameters, answers or fails.
 type Handler<R> = fn(&Context, &mut Args<'_>) -> Result<R, Failure>;
 
-/// Every method of the server.
+/// The methods of one listener. Those that it does not serve answer -32601 and say why: a client
+/// that knows them elsewhere must take its other way, and its user should learn the reason.
 pub(crate) fn all(context: Arc<Context>) -> Module {
     if context.config.console.is_some() {
         let heads = context.backend.heads.subscribe();
         tokio::spawn(crate::console::follow(Arc::downgrade(&context), heads));
     }
+    let served = context.served.clone();
     let mut module = RpcModule::from_arc(context);
-    access_list::register(&mut module);
-    account::register(&mut module);
-    accounts::register(&mut module);
-    block::register(&mut module);
-    call::register(&mut module);
-    cheats::register(&mut module);
-    capabilities::register(&mut module);
-    chain::register(&mut module);
-    debug::register(&mut module);
-    fees::register(&mut module);
-    filters::register(&mut module);
-    logs::register(&mut module);
-    otterscan::register(&mut module);
-    pending::register(&mut module);
-    proof::register(&mut module);
-    raw::register(&mut module);
-    record::register(&mut module);
-    refused::register(&mut module);
-    send::register(&mut module);
-    simulate::register(&mut module);
-    subscribe::register(&mut module);
-    trace::register(&mut module);
-    transaction::register(&mut module);
-    txpool::register(&mut module);
-    unlocked::register(&mut module);
-    uncle::register(&mut module);
-    web3::register(&mut module);
+    register(&mut module);
+    let names: Vec<&'static str> = module.method_names().collect();
+    for name in names {
+        let Some(reason) = served.refusal(name) else { continue };
+        module.remove_method(name);
+        module
+            .register_method(name, move |_, _, _| {
+                Err::<(), _>(ErrorObjectOwned::owned(-32601, reason.clone(), None::<()>))
+            })
+            .expect("its place is free");
+    }
     module
+}
+
+/// Every method of the server.
+fn register(module: &mut Module) {
+    access_list::register(module);
+    account::register(module);
+    accounts::register(module);
+    block::register(module);
+    call::register(module);
+    capabilities::register(module);
+    chain::register(module);
+    cheats::register(module);
+    debug::register(module);
+    fees::register(module);
+    fill::register(module);
+    filters::register(module);
+    logs::register(module);
+    node::register(module);
+    otterscan::register(module);
+    pending::register(module);
+    proof::register(module);
+    raw::register(module);
+    record::register(module);
+    refused::register(module);
+    send::register(module);
+    simulate::register(module);
+    subscribe::register(module);
+    trace::register(module);
+    transaction::register(module);
+    transaction_status::register(module);
+    txpool::register(module);
+    uncle::register(module);
+    unlocked::register(module);
+    web3::register(module);
 }
 
 /// Registers a method that answers from memory, on the thread of the connection.

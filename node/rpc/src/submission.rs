@@ -12,9 +12,9 @@ use jsonrpsee::core::middleware::{Batch, BatchEntry};
 use jsonrpsee::server::{MethodResponse, ResponsePayload};
 use jsonrpsee::types::{ErrorObjectOwned, Id, Params};
 use std::sync::Arc;
-use weft_pool::{Admitted, Origin};
+use weft_pool::{Origin, PoolError};
 use weft_types::RecoveredTransaction;
-use weft_types::transaction::{decode_transaction, recover_transaction};
+use weft_types::transaction::decode_transaction;
 
 /// The method that such a batch consists of.
 const METHOD: &str = "eth_sendRawTransaction";
@@ -90,22 +90,37 @@ pub(crate) fn submit(
 ) -> Vec<Result<Sent, Failure>> {
     let backend = &context.backend;
     let head = backend.store.head();
+    // Recovering is the costly part: what is held already is not recovered again.
     let recover = |raw: Result<Bytes, Failure>| -> Result<RecoveredTransaction, Failure> {
-        Ok(recover_transaction(decode_transaction(&raw?)?, backend.params.chain_id)?)
+        let transaction = decode_transaction(&raw?)?;
+        let hash = *transaction.tx_hash();
+        if backend.pool.contains(&hash) {
+            return Err(PoolError::AlreadyKnown { hash }.into());
+        }
+        Ok(backend.pool.recover(transaction)?)
     };
-    let admit = |transaction: RecoveredTransaction| -> Result<Admitted, Failure> {
-        Ok(backend.pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?)
-    };
-    let mut new = Vec::with_capacity(raw.len());
-    let mut results = Vec::with_capacity(raw.len());
-    for raw in raw {
-        results.push(recover(raw).and_then(admit).map(|admitted| {
-            new.extend(backend.pool.get(&admitted.hash));
-            Sent { hash: admitted.hash, ready: admitted.ready }
-        }));
+    let (mut recovered, mut failures) = (Vec::with_capacity(raw.len()), Vec::new());
+    for (place, raw) in raw.into_iter().enumerate() {
+        match recover(raw) {
+            Ok(transaction) => recovered.push(transaction),
+            Err(failure) => failures.push((place, failure)),
+        }
+    }
+    let header = head.block.header();
+    let mut new = Vec::with_capacity(recovered.len());
+    let admitted = backend.pool.admit_all(recovered, Origin::Rpc, &*head.state, header);
+    let mut results: Vec<Result<Sent, Failure>> = Vec::with_capacity(admitted.len());
+    results.extend(admitted.into_iter().map(|admitted| {
+        let admitted = admitted?;
+        new.push(admitted.transaction);
+        Ok(Sent { hash: admitted.hash, ready: admitted.ready })
+    }));
+    // In ascending places, so that each finds those before it in theirs.
+    for (place, failure) in failures {
+        results.insert(place, Err(failure));
     }
     if !new.is_empty() {
-        (backend.submit)(new);
+        backend.submitted(new);
     }
     results
 }

@@ -147,6 +147,9 @@ pub struct NodeArgs {
     /// Address for RPC, instead of the configured one
     #[arg(long, value_name = "ADDR:PORT")]
     pub rpc: Option<std::net::SocketAddr>,
+    /// Serve only what strangers may use: eth, net, web3 and what of weft reads the chain
+    #[arg(long)]
+    pub public: bool,
     /// Multiaddress for peers, instead of the configured one
     #[arg(long, value_name = "MULTIADDR")]
     pub p2p: Option<String>,

@@ -1,15 +1,16 @@
 //! `config.toml`: what one node may choose for itself. Every key is optional.
 
 mod record;
+mod rpc;
 mod state;
 
 pub use record::{RecordLevel, RecordSection};
+pub use rpc::{PublicSection, RpcProfile, RpcSection};
 pub use state::StateSection;
 
 use crate::failure::{ExitStatus, Failure};
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// The whole file.
@@ -45,26 +46,6 @@ pub struct NodeConfig {
     /// Receives the tips of blocks this node proposes; derived from the validator key if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fee_recipient: Option<Address>,
-}
-
-/// `[rpc]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RpcSection {
-    /// Address and port for HTTP and WebSocket.
-    pub listen: SocketAddr,
-    /// Allowed origins for browsers; `*` for all.
-    pub cors: Vec<String>,
-    /// Most requests in one batch.
-    pub max_batch: u32,
-    /// Gas cap of `eth_call` and `eth_estimateGas`.
-    pub gas_cap: u64,
-    /// Most blocks that one `eth_getLogs` may span.
-    pub logs_max_blocks: u64,
-    /// Most logs that one `eth_getLogs` may return.
-    pub logs_max_results: usize,
-    /// How long `eth_sendRawTransactionSync` waits by default, in milliseconds.
-    pub sync_timeout_ms: u64,
 }
 
 /// `[p2p]`
@@ -105,6 +86,8 @@ pub struct PoolSection {
     pub per_sender: usize,
     /// How much more a replacement must pay, in percent.
     pub price_bump_percent: u64,
+    /// What has waited for this long (for a nonce, a lower base fee, or funds) is dropped, in seconds.
+    pub lifetime_s: u64,
 }
 
 /// Form of the logs.
@@ -133,20 +116,6 @@ impl Default for NodeConfig {
     }
 }
 
-impl Default for RpcSection {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8545),
-            cors: Vec::new(),
-            max_batch: 100,
-            gas_cap: 50_000_000,
-            logs_max_blocks: 10_000,
-            logs_max_results: 20_000,
-            sync_timeout_ms: 2000,
-        }
-    }
-}
-
 impl Default for P2pConfig {
     fn default() -> Self {
         Self { listen: "/ip4/0.0.0.0/tcp/30700".into(), peers: Vec::new() }
@@ -161,7 +130,12 @@ impl Default for ConsensusSection {
 
 impl Default for PoolSection {
     fn default() -> Self {
-        Self { max_transactions: 20_000, per_sender: 1024, price_bump_percent: 10 }
+        Self {
+            max_transactions: 20_000,
+            per_sender: 1024,
+            price_bump_percent: 10,
+            lifetime_s: 3 * 60 * 60,
+        }
     }
 }
 
@@ -199,14 +173,9 @@ impl Config {
     /// A sentence naming the place and the key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if config.rpc.max_batch == 0 {
-            return Err("rpc.max_batch is 0, expected at least 1".into());
-        }
+        config.rpc.check()?;
         if config.pool.max_transactions == 0 || config.pool.per_sender == 0 {
             return Err("pool.max_transactions and pool.per_sender must be at least 1".into());
-        }
-        if config.rpc.gas_cap < 21_000 {
-            return Err(format!("rpc.gas_cap is {}, expected at least 21000", config.rpc.gas_cap));
         }
         config.state.check()?;
         Ok(config)

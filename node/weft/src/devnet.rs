@@ -132,6 +132,8 @@ async fn start_nodes(
         config.node.workers = args.workers;
         config.record.level = crate::config::RecordLevel::Full;
         config.rpc.cors = vec!["*".into()];
+        // All: the conveniences of a devnet too.
+        config.rpc.namespaces = Vec::new();
         config.rpc.listen =
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), rpc_port(args.port, index)?);
         config.p2p.listen.clone_from(&addresses[index].0);

@@ -24,6 +24,7 @@ use crate::chain::{Chain, Committed, PrepareError, Prepared};
 use crate::consensus_log::ConsensusLog;
 use crate::execution::Job;
 use crate::network::Network;
+use crate::watch::ConsensusWatch;
 use alloy_primitives::B256;
 use ed25519_dalek::SigningKey;
 use libp2p::PeerId;
@@ -121,6 +122,8 @@ pub struct DriverParts {
     pub stop: Arc<AtomicBool>,
     /// Whether the pool has something to include.
     pub has_transactions: Box<dyn Fn() -> bool + Send>,
+    /// Listens to the consensus.
+    pub watch: Arc<ConsensusWatch>,
     /// Whether a command of a development chain waits for a block.
     pub has_commands: Box<dyn Fn() -> bool + Send>,
     /// Told about every committed block.
@@ -246,6 +249,7 @@ impl Driver {
         match event {
             Event::Message(message, verified) => self.on_message(message, verified),
             Event::Liveness(message, verified) => {
+                self.parts.watch.liveness(&message);
                 self.parts.consensus.trust(verified);
                 self.step(weft_consensus::Input::Liveness(message));
             }

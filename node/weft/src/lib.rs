@@ -30,6 +30,7 @@ pub mod failure;
 pub mod home;
 pub mod import;
 pub mod keys;
+pub mod listeners;
 pub mod load;
 pub mod logging;
 pub mod network;
@@ -40,6 +41,8 @@ pub mod report;
 pub mod snapshot;
 pub mod stream;
 pub mod testnet;
+pub mod view;
+pub mod watch;
 
 use cli::{Cli, Command, ConfigCommand, GenesisCommand, TestnetCommand};
 use failure::{ExitStatus, Failure};

@@ -7,6 +7,7 @@
 //! answered from the store. [`Network`] is the way out, for any thread.
 
 mod inbound;
+mod known;
 mod outbound;
 mod serve;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 use weft_consensus::{ConsensusMessage, LivenessMessage};
 use weft_genesis::Genesis;
@@ -56,6 +57,8 @@ pub struct NetworkParts<'a> {
     pub store: Arc<Store>,
     /// Takes and gives transactions.
     pub pool: Arc<Pool>,
+    /// Sent to when the pool has taken transactions of peers.
+    pub pool_changed: watch::Sender<()>,
     /// The driver's queue.
     pub events: SyncSender<Event>,
     /// No limits per address on loopback.
@@ -76,6 +79,7 @@ struct Inner {
     genesis: Arc<Genesis>,
     store: Arc<Store>,
     pool: Arc<Pool>,
+    pool_changed: watch::Sender<()>,
     events: SyncSender<Event>,
     /// Height and round that the consensus works on; written by the driver, read here as hints.
     working_height: AtomicU64,
@@ -118,6 +122,7 @@ pub async fn start(parts: NetworkParts<'_>) -> Result<Network, Failure> {
             genesis: Arc::clone(parts.genesis),
             store: parts.store,
             pool: parts.pool,
+            pool_changed: parts.pool_changed,
             events: parts.events,
             working_height: AtomicU64::new(height + 1),
             working_round: AtomicU64::new(0),

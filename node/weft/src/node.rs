@@ -2,7 +2,7 @@
 
 use crate::chain::{Chain, Committed};
 use crate::cli::NodeArgs;
-use crate::config::{Config, LogSync};
+use crate::config::{Config, LogSync, RpcProfile};
 use crate::consensus_log::{ConsensusLog, LogError};
 use crate::control::Control;
 use crate::database::damaged;
@@ -11,7 +11,9 @@ use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
 use crate::network::{self, Network, NetworkParts};
 use crate::snapshot::automatic;
-use crate::{execution, logging};
+use crate::view::View;
+use crate::watch::ConsensusWatch;
+use crate::{execution, listeners, logging};
 use alloy_primitives::Address;
 use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
@@ -19,15 +21,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use weft_consensus::{Consensus, ConsensusConfig};
-use weft_evm::{Executor, Forks};
+use weft_evm::Executor;
 use weft_genesis::Genesis;
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{HeadEvent, RpcBackend, RpcConfig, RpcError, RpcServer, UnlockedAccounts};
+use weft_rpc::{HeadEvent, RpcBackend, RpcServer, UnlockedAccounts};
 use weft_store::{GenesisState, Store, StoreError, StoreOptions};
-use weft_types::Height;
 use weft_types::params::default_fee_recipient;
+use weft_types::{Height, ValidatorAddress};
 
 /// Events that may wait for the driver. Gossip is dropped beyond; it is repeated.
 const EVENTS_MAX: usize = 8192;
@@ -66,7 +68,7 @@ pub struct RunningNode {
     pub rpc_address: SocketAddr,
     /// The store, for those in the same process.
     pub store: Arc<Store>,
-    rpc: RpcServer,
+    rpc: Vec<RpcServer>,
     events: SyncSender<Event>,
     network: Network,
     threads: Threads,
@@ -91,6 +93,8 @@ struct Parts {
     sign_from: Height,
     pool: Arc<Pool>,
     heads: broadcast::Sender<Arc<HeadEvent>>,
+    pool_changed: watch::Sender<()>,
+    watch: Arc<ConsensusWatch>,
 }
 
 impl RunningNode {
@@ -105,29 +109,43 @@ impl RunningNode {
         let limits = pool_limits(&setup.config);
         let pool = Arc::new(Pool::new(setup.genesis.params.chain_id, limits));
         let (events, inbox) = sync_channel(EVENTS_MAX);
+        let pool_changed = watch::Sender::default();
         let network = network::start(NetworkParts {
             config: &setup.config,
             node_key: network::load_node_key(&setup.home.node_key())?,
             genesis: &setup.genesis,
             store: Arc::clone(&store),
             pool: Arc::clone(&pool),
+            pool_changed: pool_changed.clone(),
             events: events.clone(),
             devnet: setup.devnet,
         })
         .await?;
         let heads = weft_rpc::heads_channel();
-        let rpc = match serve_rpc(&setup, &store, &pool, &heads, &network, &events).await {
+        let consensus = weft_rpc::consensus_channel();
+        let validators = setup.genesis.validators.clone();
+        let head = store.head().block.height();
+        let watch = Arc::new(ConsensusWatch::new(validators, head, consensus.clone()));
+        let backend = RpcBackend {
+            heads: heads.clone(),
+            consensus,
+            pool_changed: pool_changed.clone(),
+            node: Arc::new(view(&setup, &network, &watch)),
+            ..rpc_backend(&setup, &store, &pool, &network, &events)
+        };
+        let rpc = match listeners::serve(&setup, &backend).await {
             Ok(rpc) => rpc,
             Err(failure) => {
                 network.stop().await;
                 return Err(failure);
             }
         };
-        let rpc_address = rpc.local_addr();
+        let rpc_address = rpc[0].local_addr();
         let control =
             Control::start(&setup.home, Arc::clone(&store), setup.genesis.params.chain_id);
         let store_of_threads = Arc::clone(&store);
-        let parts = Parts { store: store_of_threads, log, sign_from, pool, heads };
+        let parts =
+            Parts { store: store_of_threads, log, sign_from, pool, heads, pool_changed, watch };
         let threads = start_threads(setup, parts, &network, &events, inbox)?;
         Ok(Self { rpc_address, store, rpc, events, network, threads, control })
     }
@@ -163,7 +181,9 @@ impl RunningNode {
 
     /// Stops everything, in the order that loses nothing.
     pub async fn stop(self) {
-        self.rpc.stop().await;
+        for server in self.rpc {
+            server.stop().await;
+        }
         if let Some(control) = self.control {
             control.stop().await;
         }
@@ -189,7 +209,7 @@ fn start_threads(
     inbox: Receiver<Event>,
 ) -> Result<Threads, Failure> {
     let NodeSetup { home, genesis, config, key, executor, on_block, .. } = setup;
-    let Parts { store, log, sign_from, pool, heads } = parts;
+    let Parts { store, log, sign_from, pool, heads, pool_changed, watch } = parts;
     let no_thread = |error: std::io::Error| {
         Failure::new(ExitStatus::Unexpected, "a thread cannot be started").fact("cause", error)
     };
@@ -233,11 +253,14 @@ fn start_threads(
             empty_interval: Duration::from_millis(genesis.params.empty_block_interval_ms),
         },
         stop: Arc::clone(&stop),
+        watch,
         has_transactions: Box::new(move || ready.ready_count() > 0),
         has_commands: Box::new(move || commanded.has_commands()),
         on_head: Box::new(move |committed, finality| {
             on_block(committed, finality);
             announce(&heads, committed);
+            // Some that waited may be ready now.
+            pool_changed.send_replace(());
             if let Some(due) = &due {
                 due.on_head(committed.head.block.height().0);
             }
@@ -272,38 +295,18 @@ fn announce(heads: &broadcast::Sender<Arc<HeadEvent>>, committed: &Committed) {
     let _ = heads.send(Arc::new(HeadEvent { block, receipts }));
 }
 
-async fn serve_rpc(
+/// What RPC works with, but for the feeds.
+fn rpc_backend(
     setup: &NodeSetup,
     store: &Arc<Store>,
     pool: &Arc<Pool>,
-    heads: &broadcast::Sender<Arc<HeadEvent>>,
     network: &Network,
     events: &SyncSender<Event>,
-) -> Result<RpcServer, Failure> {
-    let section = &setup.config.rpc;
-    let rpc = RpcConfig {
-        cors: section.cors.clone(),
-        gas_cap: section.gas_cap,
-        logs_blocks_max: section.logs_max_blocks,
-        logs_results_max: section.logs_max_results,
-        sync_timeout_ms: section.sync_timeout_ms,
-        batch_max: section.max_batch as usize,
-        console: setup.console.clone(),
-        devnet: setup.devnet,
-        record_level: setup.config.record.level.name(),
-        artifacts: setup.artifacts.clone(),
-        ..RpcConfig::new(section.listen)
-    };
+) -> RpcBackend {
     let (gossip, wake) = (network.clone(), events.clone());
     let (status, peers) = (network.clone(), network.clone());
-    let backend = RpcBackend {
-        store: Arc::clone(store),
-        pool: Arc::clone(pool),
-        params: setup.genesis.params.clone(),
-        forks: Arc::new(Forks::weft(&setup.genesis.params)),
-        state_roots: None,
-        validators: Arc::new(setup.genesis.validators.clone()),
-        heads: heads.clone(),
+    let (params, validators) = (&setup.genesis.params, &setup.genesis.validators);
+    RpcBackend {
         submit: Arc::new(move |transactions| {
             gossip.gossip_transactions(transactions);
             // When the driver's queue is full it is busy, and looks at the pool afterwards.
@@ -312,11 +315,19 @@ async fn serve_rpc(
         sync_status: Arc::new(move || status.sync_status()),
         peer_count: Arc::new(move || peers.peer_count()),
         devnet: development(setup, network, events),
-    };
-    weft_rpc::serve(rpc, backend).await.map_err(|error| match error {
-        RpcError::PortInUse { address } => port_in_use(address),
-        other => Failure::new(ExitStatus::Unexpected, "RPC cannot be served").fact("cause", other),
-    })
+        ..RpcBackend::offline(Arc::clone(store), Arc::clone(pool), params, validators)
+    }
+}
+
+fn view(setup: &NodeSetup, network: &Network, watch: &Arc<ConsensusWatch>) -> View {
+    let address =
+        |key: &SigningKey| ValidatorAddress::from_public_key(&key.verifying_key().to_bytes());
+    View {
+        network: network.clone(),
+        watch: Arc::clone(watch),
+        moniker: setup.config.node.moniker.clone(),
+        validator: setup.key.as_ref().map(address),
+    }
 }
 
 /// What RPC offers on a development chain only.
@@ -336,19 +347,12 @@ fn development(
     }
 }
 
-pub(crate) fn port_in_use(address: SocketAddr) -> Failure {
-    let (ip, port) = (address.ip(), address.port());
-    let next = port.saturating_add(1000);
-    Failure::new(ExitStatus::Busy, format!("port {port} is already in use on {ip}")).fix(format!(
-        "another port (weft devnet --port {next}, weft node --rpc {ip}:{next}), or stop what holds it"
-    ))
-}
-
 fn pool_limits(config: &Config) -> PoolLimits {
     PoolLimits {
         transactions: config.pool.max_transactions,
         per_sender: config.pool.per_sender,
         price_bump_percent: u128::from(config.pool.price_bump_percent),
+        lifetime_s: config.pool.lifetime_s,
         ..PoolLimits::default()
     }
 }
@@ -422,6 +426,9 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     let mut config = Config::read(&home.config())?;
     if let Some(listen) = args.rpc {
         config.rpc.listen = listen;
+    }
+    if args.public {
+        config.rpc.profile = RpcProfile::Public;
     }
     if let Some(listen) = &args.p2p {
         config.p2p.listen.clone_from(listen);

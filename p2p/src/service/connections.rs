@@ -2,21 +2,34 @@
 
 use super::Service;
 use crate::event::Event;
+use crate::handle::Connected;
 use crate::limits::{EXPLICIT_PEERS_MAX, GOSSIP_SCORE_MIN};
 use crate::peers::{Offence, Peer};
 use crate::stats::count;
+use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError};
-use libp2p::{PeerId, identify, ping};
+use libp2p::{Multiaddr, PeerId, identify, ping};
 use std::time::{Duration, Instant};
 
 /// Characters of a peer's protocol version that are logged and reported.
 const FOUND_VERSION_CHARS_MAX: usize = 64;
 
 impl Service {
-    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId) {
+    pub(super) fn on_connected(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
         tracing::debug!(%peer, %connection, "connection established");
         self.dialer.connected(connection, peer);
+        // Of two connections at once the first is shown.
+        self.shared.connections.lock().entry(peer).or_insert_with(|| Connected {
+            address: endpoint.get_remote_address().clone(),
+            outbound: endpoint.is_dialer(),
+            since: Instant::now(),
+        });
         let record = self.peers.entry(peer).or_insert_with(|| Peer::new(Instant::now()));
         if record.explicit {
             return;
@@ -36,6 +49,7 @@ impl Service {
     pub(super) fn on_disconnected(&mut self, peer: PeerId) {
         self.swarm.behaviour_mut().gossip.remove_explicit_peer(&peer);
         self.dialer.closed(&peer, Instant::now());
+        self.shared.connections.lock().remove(&peer);
         let was_up = self.peers.remove(&peer).is_some_and(|record| record.up);
         if was_up {
             tracing::info!(%peer, "peer down");
@@ -136,6 +150,23 @@ impl Service {
                 self.dialer.failed(connection, Instant::now());
             }
         }
+    }
+
+    pub(super) fn add_peer(&mut self, address: Multiaddr, peer: PeerId) {
+        if self.dialer.contains(&peer) {
+            return;
+        }
+        let connected = self.peers.contains_key(&peer);
+        if !self.dialer.add(address, connected, &self.limits, Instant::now()) {
+            tracing::warn!(%peer, "too many persistent peers: this one is not added");
+            self.shared.persistent.lock().remove(&peer);
+        }
+    }
+
+    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        self.dialer.remove(&peer);
+        // An error means that it is not connected.
+        let _ = self.swarm.disconnect_peer_id(peer);
     }
 
     /// Counts an offence, and bans the peer when it was one too many.

@@ -1,4 +1,5 @@
-//! Checks that need more than one cargo command: `cargo xtask check` and `cargo xtask tidy`.
+//! Checks that need more than one cargo command, and what is written by a machine: `cargo xtask
+//! check`, `cargo xtask tidy` and `cargo xtask docs`.
 
 mod tidy;
 
@@ -8,12 +9,14 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
 
   check   formatting, lints, tidy, documentation, licences: everything but the tests
+  docs    write docs/json-rpc.md from the descriptions of the methods
   tidy    sizes of files and functions, edges between crates, their one sentence";
 
 fn main() -> ExitCode {
     let root = root();
     let done = match std::env::args().nth(1).as_deref() {
         Some("check") => check(&root),
+        Some("docs") => docs(&root),
         Some("tidy") => tidy(&root),
         _ => {
             eprintln!("{USAGE}");
@@ -60,6 +63,12 @@ fn check(root: &Path) -> Result<(), String> {
         eprintln!("skipped: cargo deny is not installed (cargo install --locked cargo-deny)");
         Ok(())
     }
+}
+
+/// The test that compares the file writes it when it is told to.
+fn docs(root: &Path) -> Result<(), String> {
+    let test = ["test", "--release", "--workspace", "--test", "json_rpc", "the_reference_in_docs"];
+    cargo(root, &test, &[("WEFT_WRITE_DOCS", "1")])
 }
 
 fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {

@@ -148,7 +148,7 @@ fn a_block_takes_out_what_it_includes_and_what_it_makes_impossible() {
     assert_eq!(names(&pool.best(BASE, BLOCK_GAS)), [(1, 2)]);
     assert_eq!(pool.standing(&hash(&txs[0])), None, "included is not dropped");
     let reason = "nonce too low: next nonce 1, tx nonce 0".to_owned();
-    assert_eq!(pool.standing(&hash(&other)), Some(Standing::Dropped { reason }));
+    assert_eq!(pool.standing(&hash(&other)), Some(Standing::Dropped { reason, at: 2 }));
     assert_eq!(pool.sender(&hash(&txs[0])), Some(address(1)), "still known for verification");
     assert_eq!(pool.sender(&foreign), Some(address(2)));
     assert_eq!(pool.sender(&B256::ZERO), None);
@@ -196,7 +196,7 @@ fn of_a_senders_invalid_transactions_only_the_first_is_dropped() {
     ];
     pool.drop_invalid(&skipped);
     let reason = "lack of funds".to_owned();
-    assert_eq!(pool.standing(&hash(&txs[1])), Some(Standing::Dropped { reason }));
+    assert_eq!(pool.standing(&hash(&txs[1])), Some(Standing::Dropped { reason, at: 1 }));
     let waits = Standing::Queued(Waiting::Nonce { missing: 1 });
     assert_eq!(pool.standing(&hash(&txs[2])), Some(waits));
     assert_eq!(pool.standing(&B256::ZERO), None);
@@ -210,7 +210,7 @@ fn a_remembered_reason_is_cut_between_characters() {
     let tx = sign(1, transfer(0, 2 * GWEI, 1));
     admit(&pool, &state, tx.clone()).unwrap();
     pool.drop_invalid(&[(hash(&tx), format!("x{}", "ü".repeat(500)))]);
-    let Some(Standing::Dropped { reason }) = pool.standing(&hash(&tx)) else { panic!() };
+    let Some(Standing::Dropped { reason, .. }) = pool.standing(&hash(&tx)) else { panic!() };
     assert_eq!(reason.len(), 255);
 }
 
@@ -223,7 +223,7 @@ fn a_replacement_takes_the_place_and_the_old_one_is_remembered_as_dropped() {
     assert_eq!((new.replaced, new.ready), (Some(old.hash), true));
     assert_eq!((pool.len(), pool.ready_count()), (2, 2));
     let reason = "replaced by a transaction with the same nonce".to_owned();
-    assert_eq!(pool.standing(&old.hash), Some(Standing::Dropped { reason }));
+    assert_eq!(pool.standing(&old.hash), Some(Standing::Dropped { reason, at: 1 }));
     assert_eq!(pool.get_by_nonce(&address(1), 0).map(|tx| hash(&tx)), Some(new.hash));
 }
 

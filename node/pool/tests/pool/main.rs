@@ -1,6 +1,8 @@
 //! The pool through its public interface.
 
 mod behaviour;
+mod life;
+mod liveness;
 mod model;
 mod refusals;
 mod support;

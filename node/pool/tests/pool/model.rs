@@ -1,4 +1,5 @@
-//! Random calls against a model that is too simple to be wrong.
+//! Random calls against a model that is too simple to be wrong: it says what is admitted, what that
+//! replaces and pushes out, what is ready at which base fee and in which order, and what grows old.
 
 use crate::support::{BLOCK_GAS, CHAIN_ID, State, address, hash, head, sign, transfer};
 use alloy_consensus::Transaction as _;
@@ -15,6 +16,8 @@ const LIMITS: PoolLimits = PoolLimits {
     bytes_max: 9 * 118,
     senders_remembered: 64,
     drops_remembered: 64,
+    lifetime_s: 100,
+    announcements_max: 8,
 };
 
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ enum Step {
     Drop {
         places: Vec<usize>,
     },
+    /// Time passes.
+    Wait {
+        seconds: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -59,7 +66,8 @@ fn step() -> impl Strategy<Value = Step> {
     let foreign =
         (1..=SENDERS, 1u64..3).prop_map(|(sender, count)| Step::Foreign { sender, count });
     let drop = prop::collection::vec(0usize..10, 0..4).prop_map(|places| Step::Drop { places });
-    prop_oneof![12 => admit, 2 => block, 1 => foreign, 1 => drop]
+    let wait = (0u64..90).prop_map(|seconds| Step::Wait { seconds });
+    prop_oneof![12 => admit, 2 => block, 1 => foreign, 1 => drop, 1 => wait]
 }
 
 /// What should be held, by hash, and the chain it stands on.
@@ -70,7 +78,21 @@ struct Model {
     base_fee: u64,
     held: BTreeMap<B256, RecoveredTransaction>,
     arrival: BTreeMap<B256, usize>,
+    /// When each was last seen ready, or arrived.
+    since: BTreeMap<B256, u64>,
+    now_s: u64,
+    /// Everything that was ever ready.
+    announced: BTreeSet<B256>,
     steps: usize,
+}
+
+/// What the model says of a transaction that wants to get in.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// With what it replaces and what has to go, in that order.
+    Admitted { replaced: Option<B256>, evicted: Vec<B256> },
+    /// The code of the error.
+    Refused(i32),
 }
 
 impl Model {
@@ -83,6 +105,9 @@ impl Model {
             base_fee: 7,
             held: BTreeMap::new(),
             arrival: BTreeMap::new(),
+            since: BTreeMap::new(),
+            now_s: 0,
+            announced: BTreeSet::new(),
             steps: 0,
         }
     }
@@ -126,19 +151,45 @@ impl Model {
                 self.drop_places(places);
                 Ok(())
             }
+            Step::Wait { seconds } => {
+                self.now_s += seconds;
+                self.wait()
+            }
         }
     }
 
+    /// Takes out what has waited for the lifetime.
+    fn wait(&mut self) -> Result<(), TestCaseError> {
+        let ready: BTreeSet<B256> =
+            (1..=SENDERS).flat_map(|sender| self.runnable(sender, self.base_fee)).collect();
+        for hash in &ready {
+            self.since.insert(*hash, self.now_s);
+        }
+        let (since, oldest) = (&self.since, self.now_s.checked_sub(LIMITS.lifetime_s));
+        let is_old = |hash: &B256| oldest.is_some_and(|oldest| since[hash] <= oldest);
+        let old: Vec<B256> = self.held.keys().filter(|hash| is_old(hash)).copied().collect();
+        prop_assert_eq!(self.pool.expire(self.now_s), old.len());
+        for hash in old {
+            self.held.remove(&hash);
+            let dropped = matches!(self.pool.standing(&hash), Some(Standing::Dropped { .. }));
+            prop_assert!(dropped);
+        }
+        Ok(())
+    }
+
     fn admit(&mut self, tx: RecoveredTransaction) -> Result<(), TestCaseError> {
-        let (sender, nonce) = (tx.signer(), tx.nonce());
-        let same_place = self.held.values().find(|t| t.signer() == sender && t.nonce() == nonce);
-        let same_place = same_place.map(hash);
         let before = self.pool.status();
         let head = head(self.height, self.base_fee);
-        match self.pool.admit(tx.clone(), Origin::Rpc, &self.state, &head) {
+        let expected = self.judge(&tx);
+        let outcome = self.pool.admit(tx.clone(), Origin::Rpc, &self.state, &head);
+        let found = match &outcome {
+            Ok(a) => Verdict::Admitted { replaced: a.replaced, evicted: a.evicted.clone() },
+            Err(error) => Verdict::Refused(error.code()),
+        };
+        prop_assert_eq!(found, expected);
+        match outcome {
             Ok(admitted) => {
                 prop_assert_eq!(admitted.hash, hash(&tx));
-                prop_assert_eq!(admitted.replaced, same_place);
                 for gone in admitted.replaced.iter().chain(&admitted.evicted) {
                     prop_assert!(self.held.remove(gone).is_some(), "only what is held can go");
                     let dropped =
@@ -146,6 +197,7 @@ impl Model {
                     prop_assert!(dropped);
                 }
                 self.arrival.insert(admitted.hash, self.steps);
+                self.since.insert(admitted.hash, self.now_s);
                 self.held.insert(admitted.hash, tx);
                 let standing = self.pool.standing(&admitted.hash);
                 prop_assert_eq!(standing == Some(Standing::Ready), admitted.ready);
@@ -185,23 +237,98 @@ impl Model {
         }
     }
 
+    /// What should come of a transaction, by the rules as they are written down.
+    fn judge(&self, tx: &RecoveredTransaction) -> Verdict {
+        let (nonce, balance) = self.account(tx.signer()[0]);
+        let (fee, tip) = (tx.max_fee_per_gas(), tx.max_priority_fee_per_gas().unwrap());
+        let cost = U256::from(tx.gas_limit()) * U256::from(fee) + tx.value();
+        if self.held.contains_key(&hash(tx)) {
+            return Verdict::Refused(1000);
+        }
+        if tx.nonce() < nonce {
+            return Verdict::Refused(1);
+        }
+        if 2 * fee < u128::from(self.base_fee) {
+            return Verdict::Refused(806);
+        }
+        if cost > balance {
+            return Verdict::Refused(809);
+        }
+        let own = self.of(tx.signer());
+        let old = own.iter().copied().find(|old| old.nonce() == tx.nonce());
+        if let Some(old) = old {
+            let rises = |old: u128, new: u128| new > old && 100 * new >= 110 * old;
+            let old_tip = old.max_priority_fee_per_gas().unwrap();
+            if !rises(old.max_fee_per_gas(), fee) || !rises(old_tip, tip) {
+                return Verdict::Refused(-32_000);
+            }
+        }
+        let mut evicted: Vec<&RecoveredTransaction> = Vec::new();
+        if old.is_none() && own.len() == LIMITS.per_sender {
+            match own.last() {
+                Some(last) if last.nonce() > tx.nonce() => evicted.push(last),
+                _ => return Verdict::Refused(-32_000),
+            }
+        }
+        let replaced = old.map(hash);
+        loop {
+            let gone = |tx: &RecoveredTransaction| {
+                Some(hash(tx)) == replaced || evicted.iter().any(|other| hash(other) == hash(tx))
+            };
+            let stay: Vec<_> = self.held.values().filter(|tx| !gone(tx)).collect();
+            let bytes: usize = stay.iter().copied().chain([tx]).map(size).sum();
+            if stay.len() < LIMITS.transactions && bytes <= LIMITS.bytes_max {
+                let evicted = evicted.into_iter().map(hash).collect();
+                return Verdict::Admitted { replaced, evicted };
+            }
+            match self.worst(&stay, tx) {
+                Some(worst) => evicted.push(worst),
+                None => return Verdict::Refused(802),
+            }
+        }
+    }
+
+    /// Of those that stay, the worst end of another sender's queue, if it is worse than `tx`.
+    fn worst<'a>(
+        &self,
+        stay: &[&'a RecoveredTransaction],
+        tx: &RecoveredTransaction,
+    ) -> Option<&'a RecoveredTransaction> {
+        let is_end = |end: &&&RecoveredTransaction| {
+            end.signer() != tx.signer()
+                && !stay.iter().any(|o| o.signer() == end.signer() && o.nonce() > end.nonce())
+        };
+        let rank = |tx: &RecoveredTransaction, ready: bool| {
+            let left = tx.max_fee_per_gas() as i128 - i128::from(self.base_fee);
+            (ready, left.min(tx.max_priority_fee_per_gas().unwrap() as i128))
+        };
+        let standing = |end: &RecoveredTransaction| {
+            let ready = self.runnable(end.signer()[0], self.base_fee).contains(&hash(end));
+            let arrival = std::cmp::Reverse(self.arrival[&hash(end)]);
+            (rank(end, ready), arrival)
+        };
+        let worst = stay.iter().filter(is_end).min_by_key(|end| standing(end))?;
+        (standing(worst).0 < rank(tx, self.would_be_ready(tx))).then_some(*worst)
+    }
+
+    fn would_be_ready(&self, tx: &RecoveredTransaction) -> bool {
+        let sender = tx.signer()[0];
+        let mut held = self.held.clone();
+        held.retain(|_, other| other.signer() != tx.signer() || other.nonce() != tx.nonce());
+        held.insert(hash(tx), tx.clone());
+        runnable(&held, self.account(sender), sender, self.base_fee).contains(&hash(tx))
+    }
+
+    /// Transactions of one sender in nonce order.
+    fn of(&self, sender: weft_types::Address) -> Vec<&RecoveredTransaction> {
+        let mut own: Vec<_> = self.held.values().filter(|tx| tx.signer() == sender).collect();
+        own.sort_by_key(|tx| tx.nonce());
+        own
+    }
+
     /// Transactions of one sender that can run at a base fee, by the definition.
     fn runnable(&self, sender: u8, base_fee: u64) -> Vec<B256> {
-        let (mut nonce, mut left) = self.account(sender);
-        let mut out = Vec::new();
-        loop {
-            let next = self.held.values();
-            let mut next = next.filter(|tx| tx.signer() == address(sender) && tx.nonce() == nonce);
-            let Some(tx) = next.next() else { return out };
-            assert!(next.next().is_none(), "one transaction for each sender and nonce");
-            let cost = U256::from(tx.gas_limit()) * U256::from(tx.max_fee_per_gas()) + tx.value();
-            if cost > left || tx.max_fee_per_gas() < u128::from(base_fee) {
-                return out;
-            }
-            left -= cost;
-            nonce += 1;
-            out.push(hash(tx));
-        }
+        runnable(&self.held, self.account(sender), sender, base_fee)
     }
 
     /// The order of the definition: again and again the best of all first ones.
@@ -220,11 +347,32 @@ impl Model {
         }
     }
 
+    /// The feed has each transaction that was ever ready exactly once.
+    fn check_feed(&mut self, before: u64) -> Result<(), TestCaseError> {
+        let news = self.pool.announcements(before, 100);
+        prop_assert_eq!(news.next, self.pool.announcements_end());
+        let count = news.hashes.len() as u64 + news.missed;
+        let mut fresh = 0;
+        for sender in 1..=SENDERS {
+            for hash in self.runnable(sender, self.base_fee) {
+                fresh += u64::from(self.announced.insert(hash));
+            }
+        }
+        prop_assert_eq!(count, fresh);
+        prop_assert!(news.hashes.iter().all(|hash| self.announced.contains(hash)));
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), TestCaseError> {
         for base_fee in [self.base_fee, self.base_fee + 5, 0] {
             let best = self.pool.best(base_fee, BLOCK_GAS);
             let best: Vec<B256> = best.iter().map(|tx| hash(tx)).collect();
-            prop_assert_eq!(best, self.best(base_fee), "best at {}", base_fee);
+            prop_assert_eq!(&best, &self.best(base_fee), "best at {}", base_fee);
+            if base_fee == self.base_fee {
+                for (place, hash) in best.iter().enumerate() {
+                    prop_assert_eq!(self.pool.position(hash), Some(place));
+                }
+            }
         }
         let mut ready = BTreeSet::new();
         for sender in 1..=SENDERS {
@@ -265,13 +413,42 @@ impl Model {
     }
 }
 
+fn size(tx: &RecoveredTransaction) -> usize {
+    weft_types::transaction::encode_transaction(tx.inner()).len()
+}
+
+/// Of what is held, the sender's transactions that can run at a base fee.
+fn runnable(
+    held: &BTreeMap<B256, RecoveredTransaction>,
+    (mut nonce, mut left): (u64, U256),
+    sender: u8,
+    base_fee: u64,
+) -> Vec<B256> {
+    let mut out = Vec::new();
+    loop {
+        let next = held.values();
+        let mut next = next.filter(|tx| tx.signer() == address(sender) && tx.nonce() == nonce);
+        let Some(tx) = next.next() else { return out };
+        assert!(next.next().is_none(), "one transaction for each sender and nonce");
+        let cost = U256::from(tx.gas_limit()) * U256::from(tx.max_fee_per_gas()) + tx.value();
+        if cost > left || tx.max_fee_per_gas() < u128::from(base_fee) {
+            return out;
+        }
+        left -= cost;
+        nonce += 1;
+        out.push(hash(tx));
+    }
+}
+
 proptest! {
     #[test]
     fn any_sequence_of_calls_agrees_with_the_model(steps in prop::collection::vec(step(), 1..60)) {
         let mut model = Model::new();
         for step in &steps {
+            let announced = model.pool.announcements_end();
             model.apply(step)?;
             model.check()?;
+            model.check_feed(announced)?;
         }
     }
 }

@@ -50,7 +50,6 @@ fn blob() -> RecoveredTransaction {
 
 #[test]
 fn every_refusal_has_its_words_its_code_and_its_blame() {
-    let gwei = GWEI as u64;
     let other_chain = TxEip1559 { chain_id: 1, ..transfer(5, 2 * GWEI, GWEI) };
     let unprotected = alloy_consensus::TxLegacy { chain_id: None, ..legacy(5, 2 * GWEI) };
     let heavy = TxEip1559 { gas_limit: (1 << 24) + 1, ..transfer(5, 2 * GWEI, GWEI) };
@@ -58,8 +57,8 @@ fn every_refusal_has_its_words_its_code_and_its_blame() {
     let one = "0x0101010101010101010101010101010101010101";
     let cases: Vec<(RecoveredTransaction, String, i32, Blame)> = vec![
         (sign(1, transfer(4, 2 * GWEI, GWEI)), "nonce too low: next nonce 5, tx nonce 4".into(), 1, caller),
-        (sign(1, transfer(5, u128::from(gwei) - 1, 0)), format!("max fee per gas less than block base fee: address {one}, maxFeePerGas: 999999999, baseFee: 1000000000"), 806, caller),
-        (sign(1, legacy(5, GWEI - 1)), format!("max fee per gas less than block base fee: address {one}, maxFeePerGas: 999999999, baseFee: 1000000000"), 806, caller),
+        (sign(1, transfer(5, GWEI / 2 - 1, 0)), format!("max fee per gas less than block base fee: address {one}, maxFeePerGas: 499999999, baseFee: 1000000000"), 806, caller),
+        (sign(1, legacy(5, GWEI / 2 - 1)), format!("max fee per gas less than block base fee: address {one}, maxFeePerGas: 499999999, baseFee: 1000000000"), 806, caller),
         (sign(2, transfer(5, 2 * GWEI, GWEI)), "insufficient funds for gas * price + value: have 1000000 want 42000000000000".into(), 809, caller),
         (sign(7, transfer(5, 2 * GWEI, GWEI)), "insufficient funds for gas * price + value: have 0 want 42000000000000".into(), 809, caller),
         (sign(1, TxEip1559 { value: U256::MAX, ..transfer(5, 2 * GWEI, GWEI) }), format!("insufficient funds for gas * price + value: have {ETHER} want {}", U256::MAX), 809, caller),
@@ -128,6 +127,30 @@ fn a_replacement_must_raise_both_fees_by_a_tenth() {
         assert_eq!((error.to_string(), error.code()), (words, -32_000));
         assert_eq!(error.blame(), Blame::Caller);
     }
+}
+
+#[test]
+fn a_legacy_transaction_is_replaced_by_the_same_rule() {
+    // (price of the old one, price of the new one, whether it is enough)
+    for (old, new, enough) in
+        [(100, 109, false), (100, 110, true), (105, 115, false), (105, 116, true)]
+    {
+        let pool = Pool::new(CHAIN_ID, PoolLimits::default());
+        let head = head(1, 7);
+        let admit = |tx| pool.admit(tx, Origin::Rpc, &state(), &head);
+        admit(sign(1, legacy(5, old))).unwrap();
+        let outcome = admit(sign(1, legacy(5, new)));
+        assert_eq!(outcome.is_ok(), enough, "{old} -> {new}");
+    }
+    // A dynamic fee in the place of a price must raise it as fee cap and as tip.
+    let pool = Pool::new(CHAIN_ID, PoolLimits::default());
+    let head = head(1, 7);
+    let admit = |tx| pool.admit(tx, Origin::Rpc, &state(), &head);
+    admit(sign(1, legacy(5, 100))).unwrap();
+    let error = admit(sign(1, transfer(5, 200, 100))).unwrap_err();
+    assert!(matches!(error, PoolError::ReplacementUnderpriced { tip_min: 110, .. }), "{error}");
+    let new = sign(1, transfer(5, 110, 110));
+    assert!(pool.admit(new, Origin::Rpc, &state(), &head).unwrap().replaced.is_some());
 }
 
 #[test]

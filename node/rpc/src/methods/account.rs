@@ -20,7 +20,11 @@ pub(super) fn block_argument(context: &Context, args: &mut Args<'_>) -> Result<A
     context.at(args.optional::<BlockId>("block")?.unwrap_or(BlockId::latest()))
 }
 
-fn account_at(context: &Context, at: &At, address: &Address) -> Result<Account, Failure> {
+pub(super) fn account_at(
+    context: &Context,
+    at: &At,
+    address: &Address,
+) -> Result<Account, Failure> {
     Ok(context.state(at)?.account(address)?.unwrap_or_default())
 }
 

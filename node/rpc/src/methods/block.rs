@@ -78,7 +78,12 @@ fn pending_block(context: &Context, at: &At, full: bool) -> Result<Value, Failur
 }
 
 /// Transactions of the pool that would go into the next block, in order.
+///
+/// None on a public listener: they say what others are about to do.
 pub(super) fn candidates(context: &Context, header: &Header) -> Vec<Arc<RecoveredTransaction>> {
+    if context.served.is_public() {
+        return Vec::new();
+    }
     let mut best =
         context.backend.pool.best(header.base_fee_per_gas.unwrap_or(0), header.gas_limit);
     let mut gas = 0u64;

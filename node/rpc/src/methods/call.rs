@@ -1,36 +1,37 @@
 //! `eth_call` and `eth_estimateGas`: what a transaction would do, without sending it.
 
+use super::Module;
 use super::account::block_argument;
-use super::overrides::{Overlay, override_header};
+use super::bounded::{Bounded, Patience, bounded};
+use super::overrides::{BlockFields, Overlay, override_header};
 use super::replay::print_console;
-use super::{Module, blocking};
-use crate::context::{Context, Work};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::params::Args;
 use alloy_primitives::{Bytes, TxKind, U64};
+use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_eth::state::StateOverride;
-use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use std::sync::Arc;
 use weft_evm::{CallRequest, CallStatus};
 use weft_types::{Header, StateReader};
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "eth_call", 4, Work::Call, call);
-    blocking(module, "eth_estimateGas", 4, Work::Call, estimate);
+    bounded(module, "eth_call", 4, call);
+    bounded(module, "eth_estimateGas", 4, estimate);
 }
 
 /// A request with the world that it runs in.
 struct Simulation {
     request: CallRequest,
     header: Header,
-    state: Arc<dyn StateReader>,
+    state: Bounded,
 }
 
-fn call(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
-    let Simulation { request, header, state } = simulation(context, args)?;
-    print_console(context, &request, &header, &*state);
+fn call(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<Bytes, Failure> {
+    let Simulation { request, header, state } = simulation(context, args, patience)?;
+    print_console(context, &request, &header, &state);
     let rules = context.rules(&header);
-    let outcome = weft_evm::call(&request, &header, &*state, &rules, context.config.gas_cap)?;
+    let outcome = weft_evm::call(&request, &header, &state, &rules, context.config.gas_cap)?;
     match outcome.status {
         CallStatus::Success => Ok(outcome.output),
         CallStatus::Reverted => Err(Failure::Reverted { output: outcome.output }),
@@ -38,28 +39,32 @@ fn call(context: &Context, args: &mut Args<'_>) -> Result<Bytes, Failure> {
     }
 }
 
-fn estimate(context: &Context, args: &mut Args<'_>) -> Result<U64, Failure> {
-    let Simulation { mut request, header, state } = simulation(context, args)?;
-    // A wallet estimates the transaction after the next one too: its nonce must not matter.
+/// The nonce is not judged: a wallet estimates the transaction after the next one too.
+fn estimate(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<U64, Failure> {
+    let Simulation { mut request, header, state } = simulation(context, args, patience)?;
     request.nonce = None;
-    print_console(context, &request, &header, &*state);
+    print_console(context, &request, &header, &state);
     let rules = context.rules(&header);
-    let gas = weft_evm::estimate_gas(&request, &header, &*state, &rules, context.config.gas_cap)?;
+    let gas = weft_evm::estimate_gas(&request, &header, &state, &rules, context.config.gas_cap)?;
     Ok(U64::from(gas))
 }
 
-fn simulation(context: &Context, args: &mut Args<'_>) -> Result<Simulation, Failure> {
+fn simulation(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Simulation, Failure> {
     let request = call_request(context, args.required("transaction")?)?;
     let at = block_argument(context, args)?;
     let accounts: StateOverride = args.optional("stateOverrides")?.unwrap_or_default();
-    let block: BlockOverrides = args.optional("blockOverrides")?.unwrap_or_default();
+    let BlockFields(block) = args.optional("blockOverrides")?.unwrap_or_default();
     let mut header = context.header(&at)?;
-    let mut state = context.state(&at)?;
+    let mut state: Arc<dyn StateReader> = context.state(&at)?;
     if !accounts.is_empty() || block.block_hash.is_some() {
         state = Arc::new(Overlay::new(state, accounts, &block)?);
     }
     override_header(&mut header, &block)?;
-    Ok(Simulation { request, header, state })
+    Ok(Simulation { request, header, state: Bounded::new(state, patience) })
 }
 
 /// What a request asks to simulate.

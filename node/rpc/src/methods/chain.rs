@@ -1,6 +1,7 @@
 //! What the chain is and where it stands.
 
 use super::{Module, quick};
+use crate::SyncStatus;
 use alloy_primitives::U64;
 use serde_json::{Value, json};
 
@@ -11,14 +12,18 @@ pub(super) fn register(module: &mut Module) {
         Ok(U64::from(context.backend.store.head().block.height().0))
     });
     quick(module, "eth_syncing", 0, |context, _| {
-        let Some(status) = (context.backend.sync_status)() else { return Ok(Value::Bool(false)) };
-        Ok(json!({
-            "startingBlock": U64::from(status.starting),
-            "currentBlock": U64::from(status.current),
-            "highestBlock": U64::from(status.highest),
-        }))
+        Ok((context.backend.sync_status)().map_or(Value::Bool(false), sync_object))
     });
     quick(module, "eth_coinbase", 0, |context, _| {
         Ok(context.backend.store.head().block.header().beneficiary)
     });
+}
+
+/// A node that is behind, in geth's form.
+pub(super) fn sync_object(status: SyncStatus) -> Value {
+    json!({
+        "startingBlock": U64::from(status.starting),
+        "currentBlock": U64::from(status.current),
+        "highestBlock": U64::from(status.highest),
+    })
 }

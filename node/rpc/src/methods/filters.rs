@@ -14,6 +14,14 @@ use std::time::{Duration, Instant};
 /// A filter that nobody polls for this long is forgotten.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// Blocks that one poll reports at most; the next one goes on from there.
+const BLOCKS_MAX: u64 = 1024;
+
+/// Addresses and topics of all filters together.
+const ALTERNATIVES_MAX: usize = 500_000;
+/// Most pending transactions of one answer; the next poll has those that follow.
+const PENDING_MAX: usize = 10_000;
+
 /// The filters of all callers. Ids are unpredictable, so that nobody reads another's filter.
 pub(crate) struct Filters {
     most: usize,
@@ -22,7 +30,7 @@ pub(crate) struct Filters {
 
 struct Entry {
     kind: Kind,
-    /// First height that was not reported yet.
+    /// First height, or first announcement of the pool, that was not reported yet.
     next: u64,
     polled: Instant,
 }
@@ -30,7 +38,21 @@ struct Entry {
 #[derive(Clone)]
 enum Kind {
     Blocks,
+    /// Transactions of the pool that became ready.
+    Pending,
     Logs(Box<Filter>),
+}
+
+impl Kind {
+    /// Addresses and topics.
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::Blocks | Self::Pending => 0,
+            Self::Logs(filter) => {
+                filter.address.len() + filter.topics.iter().map(|topic| topic.len()).sum::<usize>()
+            }
+        }
+    }
 }
 
 impl Filters {
@@ -41,11 +63,19 @@ impl Filters {
     fn insert(&self, kind: Kind, next: u64) -> Result<String, Failure> {
         let now = Instant::now();
         let mut entries = self.entries.lock();
-        if entries.len() >= self.most {
+        let is_full = |entries: &HashMap<String, Entry>| {
+            let all = entries.values().map(|entry| entry.kind.alternatives()).sum::<usize>();
+            entries.len() >= self.most || all + kind.alternatives() > ALTERNATIVES_MAX
+        };
+        if is_full(&entries) {
             entries.retain(|_, entry| now.duration_since(entry.polled) < IDLE_MAX);
         }
-        if entries.len() >= self.most {
-            let reason = format!("{} filters are installed, limit {}", entries.len(), self.most);
+        if is_full(&entries) {
+            let reason = format!(
+                "{} filters are installed, limit {} and {ALTERNATIVES_MAX} addresses and topics: uninstall what is not needed, or subscribe over a WebSocket",
+                entries.len(),
+                self.most
+            );
             return Err(Failure::Limit { reason });
         }
         let id = random_id();
@@ -84,6 +114,9 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "eth_newBlockFilter", 0, |context, _| {
         context.filters.insert(Kind::Blocks, next_height(context))
     });
+    quick(module, "eth_newPendingTransactionFilter", 0, |context, _| {
+        context.filters.insert(Kind::Pending, context.backend.pool.announcements_end())
+    });
     quick(module, "eth_newFilter", 1, |context, args| {
         let filter: Filter = args.required("filter")?;
         logs::check(&filter)?;
@@ -110,7 +143,22 @@ fn changes(context: &Context, args: &mut Args<'_>) -> Result<FilterChanges, Fail
     let (kind, from) = context.filters.poll(&id)?;
     let until = next_height(context);
     let (changes, next) = match kind {
-        Kind::Blocks => (FilterChanges::Hashes(block_hashes(context, from, until)?), until),
+        Kind::Blocks => {
+            let until = until.min(from.saturating_add(BLOCKS_MAX));
+            (FilterChanges::Hashes(block_hashes(context, from, until)?), until)
+        }
+        Kind::Pending => {
+            let news = context.backend.pool.announcements(from, PENDING_MAX);
+            if news.missed > 0 {
+                context.filters.advance(&id, from, from + news.missed)?;
+                let missed = news.missed;
+                let reason = format!(
+                    "{missed} pending transactions were not read in time; the filter goes on after them"
+                );
+                return Err(Failure::Limit { reason });
+            }
+            (FilterChanges::Hashes(news.hashes), news.next)
+        }
         Kind::Logs(filter) => {
             let (logs, next) = new_logs(context, &filter, from, until)?;
             (FilterChanges::Logs(logs), next)
@@ -157,7 +205,7 @@ fn all_logs(context: &Context, args: &mut Args<'_>) -> Result<Vec<Log>, Failure>
             let (from, to) = logs::range(context, &filter)?;
             logs::search(context, &filter, from, to)
         }
-        Kind::Blocks => Err(Failure::FilterNotFound),
+        Kind::Blocks | Kind::Pending => Err(Failure::FilterNotFound),
     }
 }
 

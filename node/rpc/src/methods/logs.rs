@@ -88,7 +88,12 @@ pub(super) fn search(
     let blocks_max = context.config.logs_blocks_max.max(1);
     if to - from >= blocks_max {
         let reason = format!("block range of {} exceeds the limit of {blocks_max}", to - from + 1);
-        return Err(Failure::LogsRange { reason, from, to: from + blocks_max - 1 });
+        // What is suggested must succeed: the blocks may be few enough and the logs too many.
+        let to = match search(context, filter, from, from + blocks_max - 1) {
+            Err(Failure::LogsRange { to, .. }) => to,
+            found => found.map(|_| from + blocks_max - 1)?,
+        };
+        return Err(Failure::LogsRange { reason, from, to });
     }
     let results_max = context.config.logs_results_max;
     let mut found: Vec<Log> = Vec::new();

@@ -5,9 +5,30 @@ use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rpc_types_eth::BlockOverrides;
 use alloy_rpc_types_eth::state::{AccountOverride, StateOverride};
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_types::{Account, Header, StateError, StateReader};
+
+/// Overrides of the block as callers write them: the numbers in `blockHash` in hex or in decimal.
+#[derive(Default)]
+pub(super) struct BlockFields(pub(super) BlockOverrides);
+
+impl<'de> Deserialize<'de> for BlockFields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Value::deserialize(deserializer)?;
+        if let Some(Value::Object(hashes)) = fields.get_mut("blockHash") {
+            let decimal = |(number, hash): (String, Value)| {
+                let digits = number.strip_prefix("0x");
+                let parsed = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+                (parsed.map_or(number, |parsed| parsed.to_string()), hash)
+            };
+            *hashes = std::mem::take(hashes).into_iter().map(decimal).collect();
+        }
+        serde_json::from_value(fields).map(Self).map_err(serde::de::Error::custom)
+    }
+}
 
 /// A state with some values replaced.
 pub(super) struct Overlay {
@@ -70,6 +91,7 @@ pub(super) fn override_header(
     if let Some(base_fee) = overrides.base_fee {
         header.base_fee_per_gas = Some(small("base fee", base_fee)?);
     }
+    header.difficulty = overrides.difficulty.unwrap_or(header.difficulty);
     header.timestamp = overrides.time.unwrap_or(header.timestamp);
     header.gas_limit = overrides.gas_limit.unwrap_or(header.gas_limit);
     header.beneficiary = overrides.coinbase.unwrap_or(header.beneficiary);

@@ -1,5 +1,6 @@
 //! `weft_*`: the parallel execution record, the certificate, and what the chain is.
 
+use super::node::validators;
 use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::error::Failure;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use weft_record::json as present;
 use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
+use weft_types::SealedBlock;
 
 mod analysis;
 mod file;
@@ -61,6 +63,48 @@ fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure
         "timestamp": loaded.timestamp,
         "deterministic": deterministic(&loaded, &options, &registry)?,
         "local": local(&loaded, &options, &registry),
+    }))
+}
+
+/// What a subscriber to records asks for beside the summary.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct EventOptions {
+    transactions: bool,
+    reads: bool,
+    incarnations: bool,
+}
+
+/// The record of a committed block as an event: the summary, and the parts that were asked for. The
+/// halves are `null` when the node has no record of the block.
+pub(super) fn event(
+    context: &Context,
+    block: &SealedBlock,
+    options: EventOptions,
+) -> Result<Value, Failure> {
+    let EventOptions { transactions, reads, incarnations } = options;
+    let (header, height) = (block.header(), block.height().0);
+    let parts = RecordOptions { reads, incarnations, ..RecordOptions::default() };
+    let registry = context.records.registry();
+    let (record, run) = match Loaded::read(context, height)? {
+        None => (Value::Null, Value::Null),
+        Some(loaded) => {
+            let record = match transactions {
+                true => deterministic(&loaded, &parts, &registry)?,
+                false => present::summary(&loaded.recorded()),
+            };
+            (record, local(&loaded, &parts, &registry))
+        }
+    };
+    Ok(json!({
+        "number": height,
+        "hash": block.hash(),
+        "timestamp": header.timestamp,
+        "transactions": block.transactions().len(),
+        "gasUsed": header.gas_used,
+        "gasLimit": header.gas_limit,
+        "deterministic": record,
+        "local": run,
     }))
 }
 
@@ -149,16 +193,6 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
     let Some(genesis) = backend.store.header(0)? else {
         return Err(Failure::internal("genesis header is not in the store"));
     };
-    let validators: Vec<Value> = (backend.validators.as_slice().iter())
-        .map(|validator| {
-            json!({
-                "name": validator.name,
-                "address": validator.address(),
-                "publicKey": hex::encode_prefixed(validator.public_key),
-                "power": validator.power,
-            })
-        })
-        .collect();
     let oldest = backend.store.oldest();
     Ok(json!({
         "chainId": backend.params.chain_id,
@@ -168,6 +202,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "stateCommitment": "blake3",
         "devnet": config.devnet,
         "recordLevel": config.record_level,
+        "public": config.public,
         "oldest": {
             "state": oldest.of(Kept::History),
             "receipts": oldest.of(Kept::Receipts),
@@ -176,7 +211,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
             "records": oldest.of(Kept::Records),
         },
         "params": backend.params,
-        "validators": validators,
+        "validators": validators(&backend.validators),
         "limits": {
             "gasCap": config.gas_cap,
             "logsBlocks": config.logs_blocks_max,

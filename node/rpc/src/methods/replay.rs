@@ -73,6 +73,9 @@ pub(super) struct Replay {
     pub(super) environment: Environment,
     rules: Rules,
     parent: Arc<dyn StateReader>,
+    /// The state after what precedes the transactions, where that cannot be run again: a development
+    /// chain's commands.
+    begun: Option<ListedState>,
     /// Its access list (RLP), if it is kept.
     list: Option<Bytes>,
 }
@@ -81,7 +84,8 @@ impl Replay {
     /// A committed block.
     ///
     /// # Errors
-    /// [`Failure::Refused`] for genesis; [`Failure::Pruned`] when the state of its parent is gone.
+    /// [`Failure::Refused`] for genesis; [`Failure::Pruned`] when the state of its parent is gone, or the access list of a
+    /// block with commands.
     pub(super) fn of(context: &Context, height: u64) -> Result<Self, Failure> {
         let Some(below) = height.checked_sub(1) else {
             return Err(Failure::Refused { reason: "genesis is not traceable".to_owned() });
@@ -90,7 +94,9 @@ impl Replay {
         let list = match context.backend.store.access_list(height) {
             Ok(list) => list.filter(|list| !list.is_empty()),
             // Without it, what came before a transaction is run again.
-            Err(weft_store::StoreError::Pruned { .. }) => None,
+            Err(weft_store::StoreError::Pruned { .. }) if stored.block.commands().is_empty() => {
+                None
+            }
             Err(error) => return Err(error.into()),
         };
         let senders = stored.senders.iter();
@@ -100,7 +106,11 @@ impl Replay {
             .collect();
         let parent = context.backend.store.state_at(below)?;
         let (hash, header) = (stored.block.hash(), stored.block.header().clone());
-        Ok(Self::new(context, hash, header, transactions, parent, list))
+        let mut replay = Self::new(context, hash, header, transactions, parent, list);
+        if !stored.block.commands().is_empty() {
+            replay.begun = replay.listed(0)?;
+        }
+        Ok(replay)
     }
 
     /// A block that need not be committed, in RLP, on a committed parent.
@@ -114,6 +124,9 @@ impl Replay {
         let header = block.header;
         if header.number == 0 {
             return Err(Failure::Refused { reason: "genesis is not traceable".to_owned() });
+        }
+        if let Some(height) = context.backend.store.height_of(&header.hash_slow())? {
+            return Self::of(context, height);
         }
         let parent = context.backend.store.height_of(&header.parent_hash)?;
         let parent = parent.ok_or_else(|| Failure::Refused {
@@ -141,7 +154,7 @@ impl Replay {
     ) -> Self {
         let rules = rules(context, &header);
         let environment = Environment::new(&header, &rules);
-        Self { hash, header, transactions, environment, rules, parent, list }
+        Self { hash, header, transactions, environment, rules, parent, begun: None, list }
     }
 
     /// The state before transaction `index`, from the access list; `None` when that is not kept.
@@ -180,6 +193,9 @@ impl Replay {
     /// # Errors
     /// [`Failure`] when the state cannot be read.
     pub(super) fn beginning(&self) -> Result<World<'_>, Failure> {
+        if let Some(begun) = &self.begun {
+            return Ok(World::new(begun));
+        }
         let mut world = World::new(&*self.parent);
         world.begin_block(&self.environment, &self.header, &self.rules)?;
         Ok(world)

@@ -1,63 +1,109 @@
-//! `eth_subscribe`: one event per committed block, in order, none skipped.
+//! `eth_subscribe` and `weft_subscribe`.
 //!
-//! A consumer that cannot keep up is not served with gaps: its subscription ends with a last
-//! notification whose `error` says why, and it can subscribe again and read what it missed.
+//! # Invariants
+//! - What is told for each block is told once for each, in order, none skipped: a subscriber that
+//!   fell behind is served from the store until it has caught up.
+//! - A subscription never just falls silent: one that cannot go on ends with a last notification
+//!   whose `error` says why.
 
-use super::{Module, logs};
-use crate::HeadEvent;
-use crate::convert;
+mod blocks;
+mod live;
+
+use super::{Module, logs, record};
+use crate::connection::Connection;
+use crate::context::Context;
 use crate::error::Failure;
 use crate::params::Args;
+use alloy_primitives::B256;
 use alloy_rpc_types_eth::Filter;
+use http::Extensions;
 use jsonrpsee::core::SubscriptionError;
 use jsonrpsee::server::{PendingSubscriptionSink, SubscriptionSink};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
-use serde::Serialize;
+use record::EventOptions;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// How long one event may wait for a reader that does not read.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Most transactions whose receipts one subscription may ask for.
+const HASHES_MAX: usize = 200;
+
 /// What a subscriber wants to hear.
 #[derive(Debug)]
 enum Topic {
-    NewHeads,
-    Logs(Box<Filter>),
+    /// Something about each block.
+    Blocks(blocks::View),
+    /// Transactions that became ready; whole ones or their hashes.
+    Pending { full: bool },
+    /// Whether the node is behind.
+    Syncing,
+    /// What happens in the consensus.
+    Consensus,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct ReceiptOptions {
+    transaction_hashes: Option<BTreeSet<B256>>,
+}
+
+/// Reads the parameters of a subscription.
+type Parse = fn(&Context, &Params<'_>) -> Result<Topic, Failure>;
+
 pub(super) fn register(module: &mut Module) {
+    one(module, "eth_subscribe", "eth_subscription", "eth_unsubscribe", eth_topic);
+    one(module, "weft_subscribe", "weft_subscription", "weft_unsubscribe", weft_topic);
+}
+
+fn one(
+    module: &mut Module,
+    name: &'static str,
+    event: &'static str,
+    end: &'static str,
+    parse: Parse,
+) {
     module
-        .register_subscription(
-            "eth_subscribe",
-            "eth_subscription",
-            "eth_unsubscribe",
-            |params, pending, context, _| {
-                // Before the answer goes out: the first block after it must not be missed.
-                let heads = context.backend.heads.subscribe();
-                subscription(params, pending, heads)
-            },
-        )
+        .register_subscription(name, event, end, move |params, pending, context, extensions| {
+            subscription(parse, params, pending, context, extensions)
+        })
         .expect("every method is registered once");
 }
 
 async fn subscription(
+    parse: Parse,
     params: Params<'static>,
     pending: PendingSubscriptionSink,
-    heads: Receiver<Arc<HeadEvent>>,
+    context: Arc<Context>,
+    extensions: Extensions,
 ) -> Result<(), SubscriptionError> {
-    let topic = match topic(&params) {
+    let topic = match parse(&context, &params) {
         Ok(topic) => topic,
         Err(failure) => {
             pending.reject(ErrorObjectOwned::from(failure)).await;
             return Ok(());
         }
     };
+    // Before the answer goes out: what comes right after it must not be missed.
+    let feed = live::Feed::open(topic, &context);
     let Ok(sink) = pending.accept().await else { return Ok(()) };
-    match forward(&topic, &sink, heads).await {
+    let subscriber = Subscriber { sink, connection: extensions.get().cloned() };
+    let ended = match feed {
+        live::Feed::Blocks { view, heads, next } => {
+            blocks::follow(view, &subscriber, &context, heads, next).await
+        }
+        live::Feed::Pending { full, next, changed } => {
+            live::pending(full, &subscriber, &context, next, changed).await
+        }
+        live::Feed::Syncing { heads } => live::syncing(&subscriber, &context, heads).await,
+        live::Feed::Consensus { events } => live::consensus(&subscriber, events).await,
+    };
+    match ended {
         Ok(()) => Ok(()),
         Err(reason) => {
             tracing::debug!(%reason, "subscription closed");
@@ -66,69 +112,97 @@ async fn subscription(
     }
 }
 
-fn topic(params: &Params<'_>) -> Result<Topic, Failure> {
+fn eth_topic(context: &Context, params: &Params<'_>) -> Result<Topic, Failure> {
     let mut args = Args::new(params, 2)?;
     let name: String = args.required("subscription")?;
-    match name.as_str() {
-        "newHeads" => Ok(Topic::NewHeads),
+    let topic = match name.as_str() {
+        "newHeads" => Topic::Blocks(blocks::View::Heads),
         "logs" => {
             let filter: Filter = args.optional("filter")?.unwrap_or_default();
             logs::check(&filter)?;
-            Ok(Topic::Logs(Box::new(filter)))
+            Topic::Blocks(blocks::View::Logs(Box::new(filter)))
         }
-        other => Err(Failure::Argument {
-            index: 0,
-            name: "subscription",
-            reason: format!("expected newHeads or logs, found {other:?}"),
-        }),
-    }
-}
-
-/// Sends every event until the subscriber leaves; an error says why it had to be closed.
-async fn forward(
-    topic: &Topic,
-    sink: &SubscriptionSink,
-    mut heads: Receiver<Arc<HeadEvent>>,
-) -> Result<(), String> {
-    loop {
-        let event = tokio::select! {
-            () = sink.closed() => return Ok(()),
-            event = heads.recv() => event,
-        };
-        let event = match event {
-            Ok(event) => event,
-            Err(RecvError::Lagged(missed)) => {
-                return Err(format!(
-                    "subscriber is too slow: {missed} blocks were not read in time"
-                ));
+        "transactionReceipts" => {
+            let options: ReceiptOptions = args.optional("options")?.unwrap_or_default();
+            let hashes = options.transaction_hashes.filter(|hashes| !hashes.is_empty());
+            let count = hashes.as_ref().map_or(0, BTreeSet::len);
+            if count > HASHES_MAX {
+                let reason = format!("{count} transaction hashes, limit {HASHES_MAX}");
+                return Err(Failure::Limit { reason });
             }
-            Err(RecvError::Closed) => return Err("the node is stopping".to_owned()),
-        };
-        for message in messages(topic, &event)? {
-            let sent = sink.send_timeout(message, SEND_TIMEOUT).await;
-            if sent.is_err() {
-                if sink.is_closed() {
-                    return Ok(());
-                }
-                let seconds = SEND_TIMEOUT.as_secs();
-                return Err(format!("subscriber is too slow: no event was read for {seconds} s"));
-            }
+            Topic::Blocks(blocks::View::Receipts(hashes))
         }
+        "newPendingTransactions" if context.served.is_public() => {
+            let reason =
+                "newPendingTransactions is not served on this listener: it is a public listener";
+            return Err(Failure::Unsupported { reason: reason.to_owned() });
+        }
+        "newPendingTransactions" => {
+            Topic::Pending { full: args.optional("fullTransactions")?.unwrap_or(false) }
+        }
+        "syncing" => Topic::Syncing,
+        other => {
+            let known = "newHeads, logs, newPendingTransactions, syncing or transactionReceipts";
+            return Err(unknown(known, other));
+        }
+    };
+    Ok(topic)
+}
+
+fn weft_topic(_: &Context, params: &Params<'_>) -> Result<Topic, Failure> {
+    let mut args = Args::new(params, 2)?;
+    let name: String = args.required("subscription")?;
+    match name.as_str() {
+        "records" => {
+            let options: EventOptions = args.optional("options")?.unwrap_or_default();
+            Ok(Topic::Blocks(blocks::View::Records(options)))
+        }
+        "consensus" => Ok(Topic::Consensus),
+        other => Err(unknown("records or consensus", other)),
     }
 }
 
-fn messages(topic: &Topic, event: &HeadEvent) -> Result<Vec<Box<RawValue>>, String> {
-    match topic {
-        Topic::NewHeads => Ok(vec![encode(&convert::header(&event.block))?]),
-        Topic::Logs(filter) => {
-            let logs = logs::of_block(filter, &event.block, &event.receipts);
-            logs.iter().map(encode).collect()
-        }
-    }
+fn unknown(known: &str, found: &str) -> Failure {
+    let found: String = found.chars().take(64).collect();
+    let reason = format!("expected {known}, found {found:?}");
+    Failure::Argument { index: 0, name: "subscription", reason }
 }
 
-fn encode(value: &impl Serialize) -> Result<Box<RawValue>, String> {
-    to_raw_value(value).map_err(|error| format!("event cannot be encoded: {error}"))
+/// The other end of a subscription.
+struct Subscriber {
+    sink: SubscriptionSink,
+    connection: Option<Arc<Connection>>,
+}
+
+/// The subscriber has gone; nobody is to be told.
+struct Gone;
+
+/// Why a subscription ends: `Ok` when its subscriber has left.
+type Ended = Result<(), String>;
+
+impl Subscriber {
+    /// Sends one event; waits for a reader that is slow, but not for ever.
+    async fn send(&self, event: &impl Serialize) -> Result<Result<(), Gone>, String> {
+        let event =
+            to_raw_value(event).map_err(|error| format!("event cannot be encoded: {error}"))?;
+        self.send_raw(event).await
+    }
+
+    async fn send_raw(&self, event: Box<RawValue>) -> Result<Result<(), Gone>, String> {
+        if let Some(connection) = &self.connection
+            && !connection.announce(event.get().len(), 0)
+        {
+            return Err("subscriber is too slow: too many bytes of events were not read".to_owned());
+        }
+        if self.sink.send_timeout(event, SEND_TIMEOUT).await.is_ok() {
+            return Ok(Ok(()));
+        }
+        if self.sink.is_closed() {
+            return Ok(Err(Gone));
+        }
+        let seconds = SEND_TIMEOUT.as_secs();
+        Err(format!("subscriber is too slow: no event was read for {seconds} s"))
+    }
 }
 
 fn closing(reason: &str) -> SubscriptionError {

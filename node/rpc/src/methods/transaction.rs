@@ -5,14 +5,14 @@ use super::{Module, blocking};
 use crate::context::{Context, Work};
 use crate::convert::{self, RpcReceipt, RpcTransaction};
 use crate::error::Failure;
-use crate::params::{Args, Quantity};
+use crate::params::Quantity;
 use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use weft_types::header::next_base_fee;
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_getTransactionByHash", 1, Work::Read, |context, args| {
-        by_hash(context, args)?.map(convert::complete).transpose()
+        by_hash(context, args.required("hash")?)?.map(convert::complete).transpose()
     });
     blocking(module, "eth_getTransactionReceipt", 1, Work::Read, |context, args| {
         receipt(context, args.required("hash")?)
@@ -28,8 +28,7 @@ pub(super) fn register(module: &mut Module) {
 }
 
 /// Included transactions with their place, those of the pool without; otherwise `null`.
-fn by_hash(context: &Context, args: &mut Args<'_>) -> Result<Option<RpcTransaction>, Failure> {
-    let hash: B256 = args.required("hash")?;
+pub(super) fn by_hash(context: &Context, hash: B256) -> Result<Option<RpcTransaction>, Failure> {
     // The pool first: a transaction leaves it only after its block is readable.
     let pooled = context.backend.pool.get(&hash);
     if let Some((height, index)) = context.backend.store.transaction_location(&hash)? {

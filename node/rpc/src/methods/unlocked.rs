@@ -1,7 +1,7 @@
 //! Signing for callers: with the keys of a devnet's funded accounts, and, for impersonated senders, without any.
 
 use super::call::call_request;
-use super::fees::suggested_tip;
+use super::fees::oracle::suggested_tip;
 use super::send::included;
 use super::{Module, blocking, encode, quick};
 use crate::context::{Context, Work};
@@ -184,9 +184,7 @@ fn submit(context: &Context, transaction: RecoveredTransaction) -> Result<B256, 
     let head = backend.store.head();
     let pool = &backend.pool;
     let admitted = pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header())?;
-    if let Some(transaction) = pool.get(&admitted.hash) {
-        (backend.submit)(vec![transaction]);
-    }
+    backend.submitted(vec![admitted.transaction]);
     Ok(admitted.hash)
 }
 

@@ -1,8 +1,9 @@
 //! `web3_*`, `net_*` and `rpc_modules`.
 
-use super::{Module, quick};
+use super::{Module, encode, quick};
+use crate::openrpc::document;
 use alloy_primitives::{Bytes, U64, keccak256};
-use serde_json::json;
+use std::collections::BTreeMap;
 
 /// `weft/v0.1.0/linux-x86_64/rust1.95`
 pub(super) fn client_version() -> String {
@@ -23,9 +24,15 @@ pub(super) fn register(module: &mut Module) {
     quick(module, "net_peerCount", 0, |context, _| {
         Ok(U64::from((context.backend.peer_count)() as u64))
     });
-    quick(module, "rpc_modules", 0, |_, _| {
-        Ok(json!({
-            "debug": "1.0", "eth": "1.0", "net": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0", "weft": "1.0"
-        }))
+    quick(module, "rpc_modules", 0, |context, _| {
+        let modules = context.served.modules();
+        Ok(modules.into_iter().map(|name| (name, "1.0")).collect::<BTreeMap<_, _>>())
+    });
+    quick(module, "rpc.discover", 0, |context, _| {
+        if let Some(document) = context.document.get() {
+            return Ok(document.clone());
+        }
+        let document = encode(&document(context.served.methods()))?;
+        Ok(context.document.get_or_init(|| document).clone())
     });
 }

@@ -1,7 +1,7 @@
 //! The conveniences of a development chain, and their refusal elsewhere.
 
-use crate::world::{World, alice, bob, deploy, hash, logger, raw, transfer};
-use alloy_primitives::{Address, B256, U256, address, hex, keccak256};
+use crate::world::{World, alice, bob, deploy, dynamic, hash, logger, raw, sign, transfer};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
 use alloy_signer::SignerSync;
 use serde_json::{Value, json};
 
@@ -287,4 +287,26 @@ async fn the_chain_says_what_it_is_to_tools() {
     let metadata = world.ok("hardhat_metadata", json!([])).await;
     assert_eq!(metadata["chainId"], json!(31_337));
     assert!(metadata["clientVersion"].as_str().unwrap().starts_with("weft/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_traced_with_what_its_commands_changed() {
+    let world = World::development().await;
+    let call = dynamic(0, TxKind::Call(SOMEONE), 0, Bytes::new());
+    world.pool_one(sign(call, &bob()));
+    // Returns 42.
+    world.ok("anvil_setCode", json!([SOMEONE, "0x602a60005260206000f3"])).await;
+    let block = world.ok("eth_getBlockByNumber", json!(["latest", false])).await;
+    assert_eq!(block["transactions"].as_array().unwrap().len(), 1, "the command and a call");
+    let output = json!(B256::with_last_byte(42));
+    let tracer = json!({ "tracer": "callTracer" });
+    let raw = world.ok("debug_getRawBlock", json!(["latest"])).await;
+    for (method, of) in [("debug_traceBlockByNumber", json!("latest")), ("debug_traceBlock", raw)] {
+        let traces = world.ok(method, json!([of, tracer])).await;
+        assert_eq!(traces[0]["result"]["output"], output, "{method}");
+    }
+    let traces = world.ok("trace_block", json!(["latest"])).await;
+    assert_eq!(traces[0]["result"]["output"], output);
+    let replayed = world.ok("trace_replayBlockTransactions", json!(["latest", ["trace"]])).await;
+    assert_eq!(replayed[0]["output"], output);
 }

@@ -131,6 +131,26 @@ impl Socket {
         }
     }
 
+    /// The next message.
+    pub(crate) async fn answer(&mut self) -> Value {
+        timeout(PATIENCE, self.receive()).await.expect("no answer")
+    }
+
+    /// Whether a ping comes within a second.
+    pub(crate) async fn is_pinged(&mut self) -> bool {
+        const PING: u8 = 0x89;
+        let first = timeout(Duration::from_secs(1), self.stream.read_u8()).await;
+        first.is_ok_and(|byte| byte.is_ok_and(|byte| byte == PING))
+    }
+
+    /// Whether the server closes the connection within a time, with or without a last word.
+    pub(crate) async fn is_closed_within(&mut self, patience: Duration) -> bool {
+        let mut rest = vec![0; 64 * 1024];
+        let drained =
+            async { while self.stream.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
+        timeout(patience, drained).await.is_ok()
+    }
+
     /// Calls a method; notifications that come meanwhile are kept.
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
         self.next_id += 1;
@@ -150,7 +170,7 @@ impl Socket {
             true => timeout(PATIENCE, self.receive()).await.expect("no event"),
             false => self.events.remove(0),
         };
-        assert_eq!(message["method"], "eth_subscription");
+        assert!(message["method"].as_str().unwrap().ends_with("_subscription"), "{message}");
         message["params"].take()
     }
 }

@@ -113,3 +113,51 @@ async fn filters_report_what_is_new_once() {
     let error = world.error("eth_getFilterChanges", json!([logs])).await;
     assert_eq!(error, (-32000, "filter not found".to_owned()));
 }
+
+#[tokio::test]
+async fn a_suggested_range_always_succeeds_and_always_moves_on() {
+    for (blocks_max, results_max) in [(1, 1), (2, 1), (3, 2), (50, 3), (5, 100)] {
+        let world = World::with(|config| {
+            config.logs_blocks_max = blocks_max;
+            config.logs_results_max = results_max;
+        })
+        .await;
+        world.commit(vec![crate::world::deploy(0)]);
+        let mut nonce = 1;
+        for calls in [0, 4, 1, 0, 2, 7, 0, 1, 1] {
+            let transactions = (nonce..nonce + calls).map(|n| call_logger(&alice(), n, n));
+            world.commit(transactions.collect());
+            nonce += calls;
+        }
+        let range = |from: u64, to: u64| json!([{ "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}") }]);
+        let address = world.server.local_addr();
+        for from in 0..10 {
+            for to in from..10 {
+                let answer = crate::client::call(address, "eth_getLogs", range(from, to)).await;
+                let Some(error) = answer.get("error") else { continue };
+                let number = |name: &str| {
+                    u64::from_str_radix(&error["data"][name].as_str().unwrap()[2..], 16).unwrap()
+                };
+                assert_eq!(number("from"), from, "{error}");
+                assert!((from..to).contains(&number("to")), "{from} to {to}: {error}");
+                world.ok("eth_getLogs", range(from, number("to"))).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_public_caller_sees_no_pending_transactions() {
+    let world = World::with(|config| config.public = true).await;
+    let code = world.error("eth_newPendingTransactionFilter", json!([])).await;
+    assert_eq!(code.0, -32601);
+    assert!(code.1.contains("public listener"), "{}", code.1);
+    let mut socket = world.socket().await;
+    let refused = socket.call("eth_subscribe", json!(["newPendingTransactions"])).await;
+    assert_eq!(refused["error"]["code"], -32004);
+    world
+        .ok("eth_sendRawTransaction", json!([crate::world::raw(&crate::world::transfer(0, 1))]))
+        .await;
+    let pending = world.ok("eth_getBlockByNumber", json!(["pending", true])).await;
+    assert_eq!(pending["transactions"], json!([]));
+}

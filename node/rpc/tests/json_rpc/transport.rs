@@ -141,16 +141,14 @@ async fn connections_above_the_limit_are_closed_and_a_freed_place_is_used() {
     let world = World::with(|config| config.connections_max = 2).await;
     let address = world.server.local_addr();
     let (mut first, second) = (world.socket().await, world.socket().await);
-    let refused = tokio::net::TcpStream::connect(address).await.unwrap();
-    let mut byte = [0];
-    let read = tokio::time::timeout(std::time::Duration::from_secs(5), async {
-        refused.readable().await.unwrap();
-        refused.try_read(&mut byte)
-    });
-    assert!(matches!(read.await.unwrap(), Ok(0) | Err(_)));
+    let body = request(1, "eth_chainId", json!([]));
+    let refused = try_http(address, body.as_bytes()).await;
+    // The reason may be lost when the connection is reset before it was read.
+    if let Some(refused) = refused {
+        assert!(refused.contains("503 ") && refused.contains("too many connections: limit 2"));
+    }
     assert_eq!(first.call("eth_chainId", json!([])).await["result"], "0x7a69");
     drop(second);
-    let body = request(1, "eth_chainId", json!([]));
     for _ in 0..100 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         if try_http(address, body.as_bytes()).await.is_some_and(|answer| answer.contains("0x7a69"))
@@ -182,10 +180,80 @@ async fn the_small_methods_answer() {
     assert_eq!(world.ok("net_peerCount", json!([])).await, "0x3");
     assert_eq!(world.ok("eth_accounts", json!([])).await, json!([]));
     assert_eq!(world.ok("eth_syncing", json!([])).await, json!(false));
-    assert_eq!(world.ok("rpc_modules", json!([])).await["weft"], "1.0");
     let too_many = world.error("eth_chainId", json!([1])).await;
     assert_eq!(too_many.0, -32602);
     let (code, message) = world.error("eth_getProof", json!(["0x00", [], "latest"])).await;
     assert_eq!(code, -32004);
     assert!(message.contains("BLAKE3") && message.contains("weft_getProof"), "{message}");
+}
+
+#[tokio::test]
+async fn a_public_listener_of_a_devnet_serves_no_page() {
+    let world = World::empty().await;
+    let devnet = RpcConfig { devnet: true, ..RpcConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let public = RpcConfig { public: true, ..devnet.clone() };
+    let server = weft_rpc::serve(devnet, world.backend()).await.unwrap();
+    assert_eq!(http(server.local_addr(), "GET", &[], b"").await.status, 200);
+    let server = weft_rpc::serve(public, world.backend()).await.unwrap();
+    assert_eq!(http(server.local_addr(), "GET", &[], b"").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_deeply_nested_request_is_an_error_and_the_server_lives_on() {
+    let world = World::empty().await;
+    let address = world.server.local_addr();
+    for depth in [100, 1_000, 1_000_000] {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for method in ["eth_call", "eth_getLogs", "eth_getBalance", "rpc_modules"] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[{nested}]}}"#);
+            let answer = post(address, &body).await;
+            assert_eq!(answer["error"]["code"], -32602, "{method} {depth}: {answer}");
+        }
+        let code = post(address, &nested).await["error"]["code"].as_i64();
+        assert!(matches!(code, None | Some(-32700 | -32600)), "{depth}: {code:?}");
+    }
+    let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{objects}]}}"#);
+    assert_eq!(post(address, &body).await["error"]["code"], -32602);
+    assert_eq!(world.ok("eth_chainId", json!([])).await, "0x7a69");
+}
+
+#[tokio::test]
+async fn a_connection_is_pinged_and_one_that_never_answers_is_closed() {
+    let world = World::with(|config| config.heartbeat_ms = 100).await;
+    let mut socket = world.socket().await;
+    assert!(socket.is_pinged().await);
+    assert!(socket.is_closed_within(std::time::Duration::from_secs(3)).await);
+}
+
+#[tokio::test]
+async fn subscriptions_in_a_batch_over_http_are_refused_in_words() {
+    let world = World::empty().await;
+    let batch = format!(
+        "[{},{},7]",
+        request(1, "eth_subscribe", json!(["newHeads"])),
+        request(2, "eth_chainId", json!([]))
+    );
+    let answers = post(world.server.local_addr(), &batch).await;
+    assert_eq!(answers[0]["error"]["code"], -32004);
+    assert_eq!(answers[1]["result"], "0x7a69");
+    assert_eq!(answers[2]["error"]["code"], -32600);
+}
+
+#[tokio::test]
+async fn many_calls_at_once_on_one_socket_are_all_answered() {
+    let world = World::three_blocks().await;
+    let mut socket = world.socket().await;
+    const CALLS: u64 = 2_000;
+    for id in 1..=CALLS {
+        socket.send(&request(10_000 + id, "eth_getBlockByNumber", json!(["0x2", true]))).await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..CALLS {
+        let answer = socket.answer().await;
+        assert!(answer["result"]["hash"].is_string(), "{answer}");
+        seen.insert(answer["id"].as_u64().unwrap());
+    }
+    assert_eq!(seen.len() as u64, CALLS);
 }

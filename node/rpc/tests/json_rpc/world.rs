@@ -10,11 +10,12 @@ use ed25519_dalek::{Signer, SigningKey};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_evm::{Executor, Forks};
+use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{
-    Devnet, HeadEvent, RpcBackend, RpcConfig, RpcServer, UnlockedAccounts, heads_channel, serve,
+    Devnet, HeadEvent, RpcBackend, RpcConfig, RpcServer, SyncStatus, UnlockedAccounts,
+    heads_channel, serve,
 };
 use weft_store::{BlockCommit, GenesisState, Store, StoreOptions};
 use weft_types::command::check_commands;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) submitted: Arc<Mutex<Vec<B256>>>,
+    /// What the node says about being behind.
+    pub(crate) behind: Arc<Mutex<Option<SyncStatus>>>,
     backend: RpcBackend,
     chain: Chain,
     _directory: tempfile::TempDir,
@@ -111,19 +114,17 @@ impl World {
         let pool = Arc::new(Pool::new(CHAIN_ID, PoolLimits::default()));
         let submitted = Arc::new(Mutex::new(Vec::new()));
         let heads = heads_channel();
+        let behind = Arc::new(Mutex::new(None));
         let backend = RpcBackend {
-            store: Arc::clone(&store),
-            pool: Arc::clone(&pool),
-            params: genesis.params.clone(),
-            forks: Arc::new(Forks::weft(&genesis.params)),
-            state_roots: None,
-            validators: Arc::new(genesis.validators.clone()),
             heads: heads.clone(),
             submit: {
                 let submitted = Arc::clone(&submitted);
                 Arc::new(move |new| submitted.lock().extend(new.iter().map(|tx| *tx.tx_hash())))
             },
-            sync_status: Arc::new(|| None),
+            sync_status: {
+                let behind = Arc::clone(&behind);
+                Arc::new(move || *behind.lock())
+            },
             peer_count: Arc::new(|| 3),
             devnet: Devnet {
                 submit_command: cheats.then(|| {
@@ -137,6 +138,12 @@ impl World {
                     UnlockedAccounts::default()
                 }),
             },
+            ..RpcBackend::offline(
+                Arc::clone(&store),
+                Arc::clone(&pool),
+                &genesis.params,
+                &genesis.validators,
+            )
         };
         let mut config = RpcConfig::new("127.0.0.1:0".parse().unwrap());
         change(&mut config);
@@ -156,7 +163,7 @@ impl World {
                 commands.commit_commands();
             }
         });
-        Self { server, store, pool, submitted, backend, chain, _directory: directory }
+        Self { server, store, pool, submitted, behind, backend, chain, _directory: directory }
     }
 
     /// Block 1: Alice deploys the logger, Bob sends her 5 wei. Block 2: both call the logger, with
@@ -192,10 +199,6 @@ impl World {
     /// The parts that a second server could be started with.
     pub(crate) fn backend(&self) -> RpcBackend {
         self.backend.clone()
-    }
-
-    pub(crate) fn heads(&self) -> &tokio::sync::broadcast::Sender<Arc<HeadEvent>> {
-        &self.chain.heads
     }
 
     /// Puts a transaction into the pool, where it stays.

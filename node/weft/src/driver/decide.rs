@@ -6,7 +6,7 @@ use crate::execution::Job;
 use std::sync::Arc;
 use std::time::Instant;
 use weft_store::StoreError;
-use weft_types::CommitCertificate;
+use weft_types::{CommitCertificate, Round};
 
 impl Driver {
     /// After a start: a block may be decided but not committed.
@@ -32,6 +32,7 @@ impl Driver {
         if let Err(error) = self.parts.log.put_decided(&certificate, self.parts.log_sync) {
             return self.stop_for_storage("a decision cannot be stored", error);
         }
+        self.parts.watch.decided(&certificate);
         self.decided = Some(certificate);
         self.phase = Phase::Committing;
         self.timers.clear();
@@ -117,7 +118,9 @@ impl Driver {
         };
         let finality = self.started_at.elapsed();
         self.head = Arc::clone(&committed.head);
-        self.decided = None;
+        let round = self.decided.take().map_or(Round(0), |certificate| certificate.round);
+        let (number, hash) = (self.head.block.height(), self.head.block.hash());
+        self.parts.watch.committed(number, round, hash);
         self.committing = false;
         self.prepared.clear();
         self.judging.clear();

@@ -53,6 +53,7 @@ impl Driver {
         match output {
             Output::Persist(_) | Output::Guard(_) | Output::Flush => {}
             Output::Publish(message) => {
+                self.parts.watch.message(&message);
                 self.parts.network.publish_consensus(&message);
                 self.stream_proposed(&message);
             }
@@ -74,6 +75,7 @@ impl Driver {
             Output::StartedRound { height, round, proposer, .. } => {
                 tracing::debug!(%height, %round, %proposer, "round started");
                 self.parts.network.works_on(height, round);
+                self.parts.watch.round(height, round, proposer);
             }
             Output::PeerBehind { height } => self.tell_height(height),
             Output::Evidence(evidence) => {
@@ -101,6 +103,7 @@ impl Driver {
     /// Takes a vote or proposal from gossip.
     pub(super) fn on_message(&mut self, message: ConsensusMessage, verified: Verified) {
         self.parts.consensus.trust(verified);
+        self.parts.watch.message(&message);
         self.sync.heard_of(message.signer(), message.height());
         self.step(Input::Message(message));
     }

@@ -5,7 +5,8 @@ use super::{open_store, read_genesis};
 use crate::config::Config;
 use crate::failure::{ExitStatus, Failure};
 use crate::home::Home;
-use crate::node::{port_in_use, runtime, stop_signal};
+use crate::listeners::port_in_use;
+use crate::node::{runtime, stop_signal};
 use crate::{logging, say};
 use clap::Args;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use weft_evm::Forks;
 use weft_pool::{Pool, PoolLimits};
-use weft_rpc::{RpcBackend, RpcConfig, RpcError, RpcServer, StateRoots, heads_channel};
+use weft_rpc::{RpcBackend, RpcConfig, RpcError, RpcServer, StateRoots};
 use weft_store::Store;
 use weft_types::{ChainParams, ValidatorSet};
 
@@ -81,18 +82,11 @@ pub async fn start(served: &Served<'_>, config: RpcConfig) -> Result<RpcServer, 
         devnet_cheats: false,
         ..ChainParams::devnet()
     };
+    let pool = Arc::new(Pool::new(forks.chain_id(), PoolLimits::default()));
     let backend = RpcBackend {
-        store: Arc::clone(store),
-        pool: Arc::new(Pool::new(forks.chain_id(), PoolLimits::default())),
-        params,
         forks: Arc::new(Forks::clone(forks)),
         state_roots: roots.clone(),
-        validators: Arc::new(ValidatorSet::none()),
-        heads: heads_channel(),
-        submit: Arc::new(|_| ()),
-        devnet: weft_rpc::Devnet::default(),
-        sync_status: Arc::new(|| None),
-        peer_count: Arc::new(|| 0),
+        ..RpcBackend::offline(Arc::clone(store), pool, &params, &ValidatorSet::none())
     };
     weft_rpc::serve(config, backend).await.map_err(|error| match error {
         RpcError::PortInUse { address } => port_in_use(address),

@@ -92,6 +92,7 @@ fn a_node_refuses_an_imported_home_and_says_what_serves_it() {
         workers: None,
         log: None,
         unsafe_reset_signing: false,
+        public: false,
     };
     let failure = crate::node::run(&args).unwrap_err();
     assert_eq!(failure.status, ExitStatus::Config);

@@ -16,7 +16,7 @@ use weft_pool::{Blame, Origin};
 use weft_store::Head;
 use weft_types::impersonation::impersonated_sender;
 use weft_types::parts::{Part, SignedPartsInit};
-use weft_types::transaction::{decode_transaction, recover_transaction};
+use weft_types::transaction::decode_transaction;
 use weft_types::{Address, B256, Height, RecoveredTransaction, Round, Settings, Transaction};
 
 /// Heights ahead of ours for which votes are taken.
@@ -317,9 +317,10 @@ impl Network {
         if batch.is_empty() || batch.len() > BATCH_MAX {
             return Verdict::Reject;
         }
-        let chain_id = self.inner.genesis.params.chain_id;
+        let pool = &self.inner.pool;
         let head = self.inner.store.head();
         let mut verdict = Verdict::Ignore;
+        let mut fresh = Vec::with_capacity(batch.len());
         for bytes in batch {
             if weft_types::Command::is_command(&bytes) {
                 match self.admit_command(&bytes, head.block.height().0 + 1) {
@@ -330,26 +331,30 @@ impl Network {
                 continue;
             }
             let Ok(transaction) = decode_transaction(&bytes) else { return Verdict::Reject };
-            if self.inner.pool.get(transaction.tx_hash()).is_some() {
+            if pool.contains(transaction.tx_hash()) {
                 continue;
             }
             let recovered = match self.impersonated(&transaction, &head) {
                 Some(Some(sender)) => RecoveredTransaction::new_unchecked(transaction, sender),
                 // This node may not know yet that its sender is impersonated, or not any more.
                 Some(None) => continue,
-                None => match recover_transaction(transaction, chain_id) {
+                None => match pool.recover(transaction) {
                     Ok(recovered) => recovered,
                     Err(_) => return Verdict::Reject,
                 },
             };
-            let state = head.state.as_ref();
-            match self.inner.pool.admit(recovered, Origin::Peer, state, head.block.header()) {
+            fresh.push(recovered);
+        }
+        let state = head.state.as_ref();
+        for outcome in pool.admit_all(fresh, Origin::Peer, state, head.block.header()) {
+            match outcome {
                 Ok(_) => verdict = Verdict::Accept,
                 Err(error) if error.blame() == Blame::Peer => return Verdict::Reject,
                 Err(_) => {}
             }
         }
         if verdict == Verdict::Accept {
+            self.inner.pool_changed.send_replace(());
             self.tell(Event::Transactions);
         }
         verdict

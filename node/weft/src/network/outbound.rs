@@ -13,7 +13,8 @@ use weft_types::transaction::encode_transaction;
 const BATCH_WAIT: Duration = Duration::from_millis(5);
 /// A batch is sent when it is this large, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
-/// Transactions that stay in the pool are sent again after this time: a peer may have been away.
+/// Transactions that stay in the pool are sent again after this time: a peer may have been away. What
+/// has waited for too long is dropped.
 const REPEAT_AFTER: Duration = Duration::from_secs(30);
 /// Most transactions sent again at once.
 const REPEAT_MAX: usize = 1024;
@@ -25,6 +26,7 @@ type Submitted = Vec<Arc<RecoveredTransaction>>;
 pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
     let mut repeat =
         tokio::time::interval_at(tokio::time::Instant::now() + REPEAT_AFTER, REPEAT_AFTER);
+    let started = std::time::Instant::now();
     loop {
         tokio::select! {
             first = waiting.recv() => match first {
@@ -36,7 +38,10 @@ pub(super) async fn run(network: Network, mut waiting: Receiver<Submitted>) {
                 }
                 None => return,
             },
-            _ = repeat.tick() => repeat_pending(&network),
+            _ = repeat.tick() => {
+                network.inner.pool.expire(started.elapsed().as_secs());
+                repeat_pending(&network);
+            }
         }
     }
 }

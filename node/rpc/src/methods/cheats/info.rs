@@ -42,7 +42,7 @@ fn node_info(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let head = context.backend.store.head();
     let next = context.next_header(&head);
     let base_fee = next.base_fee_per_gas.unwrap_or_default();
-    let price = u128::from(base_fee) + crate::methods::fees::suggested_tip(context)?;
+    let price = u128::from(base_fee) + crate::methods::fees::oracle::suggested_tip(context)?;
     Ok(json!({
         "currentBlockNumber": U64::from(head.block.height().0),
         "currentBlockTimestamp": U64::from(head.block.header().timestamp),
