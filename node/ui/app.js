@@ -2,10 +2,11 @@
 
 import { call, follow } from './rpc.js';
 import { fill, h, hideTip } from './dom.js';
+import { file } from './file.js';
 import { integer, route, searched } from './format.js';
 import { home } from './home.js';
 import { blockView } from './block.js';
-import { accountView, transactionView } from './detail.js';
+import { accountOfFile, accountView, transactionView } from './detail.js';
 
 const main = document.getElementById('main');
 const chain = document.getElementById('chain');
@@ -48,8 +49,8 @@ async function open(name, id, options) {
     return transactionView(index === undefined ? id : { block: `0x${Number(id).toString(16)}`, index: `0x${Number(index).toString(16)}` });
   }
   if (name === 'hash') return byHash(id);
-  if (name === 'address') return accountView(id);
-  return home(app);
+  if (name === 'address') return file ? accountOfFile(file, id) : accountView(id);
+  return file ? blockView(app, String(file.record.number), options) : home(app);
 }
 
 /** A hash is a transaction's or a block's. */
@@ -136,6 +137,10 @@ faucet.addEventListener('click', () => {
   dialog.showModal();
 });
 
-offerFaucet();
-follow(heard);
+if (file) {
+  fill(chain, `block ${integer(file.record.number)} of ${file.source}, from a file`);
+} else {
+  offerFaucet();
+  follow(heard);
+}
 show();

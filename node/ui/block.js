@@ -2,12 +2,14 @@
 
 import { RpcFailure, call, quantity } from './rpc.js';
 import { copyable, fill, h } from './dom.js';
-import { bare, count, gas, integer, percent, short, time, times } from './format.js';
+import { count, gas, integer, percent, short, time, times } from './format.js';
 import { ABORTED, BLOCKED, block as decode, ideal, measured, neighbours } from './model.js';
 import { gantt } from './gantt.js';
 import { graph } from './graph.js';
 import { adviceList } from './home.js';
 import { exportMenu } from './export.js';
+import { file } from './file.js';
+import { naming } from './names.js';
 
 /** Rows of the table of transactions before one asks for more. */
 const ROWS = 50;
@@ -52,31 +54,17 @@ export async function blockView(app, id, query) {
 function absent(app, id) {
   return {
     element: h('div', { class: 'empty' }, h('h1', {}, `Block ${id}`),
-      h('p', {}, 'There is no record of this block: it is not there yet, it is genesis, or its record is no longer kept.'),
-      h('a', { href: '#/' }, 'Back to the blocks')),
+      h('p', {}, file ? `This page has the record of block ${file.record.number} alone.` : 'There is no record of this block: it is not there yet, it is genesis, or its record is no longer kept.'),
+      h('a', { href: '#/' }, file ? 'Show it' : 'Back to the blocks')),
     title: `block ${id}`,
     keys: /^\d+$/.test(id) ? keys(app, Number(id)) : {},
   };
 }
 
-const keys = (app, number) => ({
+const keys = (app, number) => (file ? {} : {
   ArrowLeft: () => number > 0 && app.go(`#/block/${number - 1}`),
   ArrowRight: () => app.go(`#/block/${number + 1}`),
 });
-
-function naming(b) {
-  const account = (i) => b.names[i] ?? short(b.addresses[i]);
-  const called = (tx) => {
-    if (b.creates[tx]) return `creates ${account(b.to[tx])}`;
-    const name = bare(b.functions[b.function[tx]]);
-    return name === 'transfer' && b.functions[b.function[tx]] === 'transfer' ? `ether to ${account(b.to[tx])}` : `${account(b.to[tx])}.${name}`;
-  };
-  const where = (i) => {
-    const place = b.locations[i];
-    return place.name ?? `${place.kind} of ${short(place.address)}${place.slot ? ` at ${short(place.slot)}` : ''}`;
-  };
-  return { account, called, where, title: (tx) => `tx ${tx}: ${called(tx)}` };
-}
 
 function headline(app, b) {
   const local = b.local;
@@ -96,8 +84,8 @@ function headline(app, b) {
       h('h1', {}, `Block ${integer(b.number)}`),
       h('span', { class: 'soft' }, new Date(b.timestamp * 1000).toLocaleString()),
       h('span', { class: 'steps' },
-        h('a', { class: 'button', href: `#/block/${Math.max(0, b.number - 1)}`, title: 'previous block (left arrow)', 'aria-label': 'previous block' }, '←'),
-        h('a', { class: 'button', href: `#/block/${b.number + 1}`, title: 'next block (right arrow)', 'aria-label': 'next block' }, '→'),
+        !file && h('a', { class: 'button', href: `#/block/${Math.max(0, b.number - 1)}`, title: 'previous block (left arrow)', 'aria-label': 'previous block' }, '←'),
+        !file && h('a', { class: 'button', href: `#/block/${b.number + 1}`, title: 'next block (right arrow)', 'aria-label': 'next block' }, '→'),
         b.size > 0 && exportMenu(b))),
     h('div', { class: 'hash' }, copyable(b.hash)),
     lead,
@@ -249,11 +237,19 @@ function conflictSection(conflicts) {
   return h('section', {}, h('h2', {}, 'Where they met'),
     h('p', { class: 'about' }, 'Places that one transaction wrote and a later one read.'),
     h('div', { class: 'card scroll' }, h('table', {},
-      h('thead', {}, h('tr', {}, h('th', {}, 'Place'), h('th', { class: 'n' }, 'Waited'), h('th', { class: 'n' }, 'Serialised gas'))),
+      h('thead', {}, h('tr', {}, h('th', {}, 'Place'), h('th', {}, 'Collided'), h('th', { class: 'n' }, 'Waited'), h('th', { class: 'n' }, 'Serialised gas'))),
       h('tbody', {}, conflicts.map((one) => h('tr', {},
         h('td', { class: 'name' }, h('a', { href: `#/address/${one.address}` }, one.name), one.guessed && h('span', { class: 'tag' }, 'guess')),
+        h('td', { title: 'the first pair: the one on the left read what the other one had written' }, pair(one)),
         h('td', { class: 'n' }, integer(one.waiting)),
         h('td', { class: 'n' }, h('span', { class: 'share thin', '--part': `${Math.round((100 * one.serialisedGas) / most)}%` }, h('i')), gas(one.serialisedGas))))))));
+}
+
+/** The first two transactions that met at a place. */
+function pair(one) {
+  const [first] = one.edges;
+  const link = (tx) => h('a', { href: `#/block/${one.block}?tx=${tx}` }, `tx ${tx}`);
+  return first && [link(first.to), ' ← ', link(first.from)];
 }
 
 function pathSection(path) {

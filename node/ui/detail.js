@@ -3,6 +3,7 @@
 import { RpcFailure, call, quantity } from './rpc.js';
 import { copyable, fill, h } from './dom.js';
 import { count, decode, ether, gas, integer, short, time } from './format.js';
+import { file, spots } from './file.js';
 import { hotTable } from './home.js';
 
 /** Blocks in which an account is looked for. */
@@ -51,7 +52,7 @@ async function pending(which) {
   const known = hash && (await call('eth_getTransactionByHash', hash));
   return {
     element: h('div', { class: 'empty' }, h('h1', {}, 'Transaction'),
-      h('p', {}, known ? 'It waits in the pool and is in no block yet.' : 'No block of this chain has it.'),
+      h('p', {}, known ? 'It waits in the pool and is in no block yet.' : file ? 'The file has no record of it: of large blocks it holds the block alone.' : 'No block of this chain has it.'),
       hash && h('p', { class: 'hex' }, hash), h('a', { href: '#/' }, 'Back to the blocks')),
     title: 'transaction',
     keys: {},
@@ -173,4 +174,20 @@ async function hot(address, by) {
   const found = await call('weft_getHotspots', { from: quantity(Math.max(1, head - RANGE + 1)) }, { by, limit: 500 });
   const own = found.hotspots.filter((spot) => spot.address?.toLowerCase() === address.toLowerCase());
   return own.slice(0, 30);
+}
+
+/** An account as far as one block knows it. */
+export function accountOfFile(record, address) {
+  const { slots, sent, called, name } = spots(record, address);
+  const number = record.record.number;
+  const list = (title, all) => all.length > 0 && h('section', {}, h('h2', {}, title), h('div', { class: 'chips' },
+    all.slice(0, 200).map((tx) => h('a', { href: `#/tx/${number}/${tx}` }, `tx ${tx}`)), all.length > 200 && h('span', { class: 'chip' }, `${integer(all.length)} in all`)));
+  const view = h('div', {},
+    h('div', { class: 'headline' },
+      h('div', { class: 'row' }, h('h1', {}, name ?? short(address))),
+      h('div', { class: 'hash' }, copyable(address)),
+      h('p', { class: 'lead' }, 'In ', h('a', { href: `#/block/${number}` }, `block ${number}`), `: ${count(sent.length, 'transaction')} sent, ${count(called.length, 'transaction')} to it.`)),
+    slots.length > 0 && h('section', {}, h('h2', {}, 'Places that made others wait'), hotTable(slots)),
+    list('Called by', called), list('Sent', sent));
+  return { element: view, title: name ?? short(address), keys: {} };
 }

@@ -2,17 +2,19 @@
 
 import { call, quantity } from './rpc.js';
 import { h } from './dom.js';
-import { count, gas, integer, time, times } from './format.js';
+import { file } from './file.js';
+import { ABORTED, BLOCKED, PANICKED, SETTLED } from './model.js';
+import { naming } from './names.js';
 
 /** A menu of files. */
 export function exportMenu(b) {
   const select = h('select', { class: 'button', 'aria-label': 'export this block' },
     h('option', { value: '' }, 'Export'),
-    h('option', { value: 'perfetto' }, 'Trace for Perfetto'),
+    b.run?.length > 0 && h('option', { value: 'perfetto' }, 'Trace for Perfetto'),
     h('option', { value: 'json' }, 'Record as JSON'),
     h('option', { value: 'csv' }, 'Transactions as CSV'),
     h('option', { value: 'dot' }, 'Graph as DOT'),
-    h('option', { value: 'html' }, 'Report as one HTML file'));
+    !file && h('option', { value: 'html' }, 'This page as one HTML file'));
   select.addEventListener('change', async () => {
     const format = select.value;
     select.value = '';
@@ -28,11 +30,11 @@ export function exportMenu(b) {
 const at = (b) => quantity(b.number);
 
 const FORMATS = {
-  perfetto: async (b) => [`block-${b.number}.trace.json`, 'application/json', JSON.stringify(await call('weft_getExecutionTrace', at(b), { format: 'chrome' }))],
-  json: async (b) => [`block-${b.number}.json`, 'application/json', JSON.stringify(await call('weft_getBlockRecord', at(b), { names: true }), null, 1)],
+  perfetto: async (b) => [`block-${b.number}.trace.json`, 'application/json', JSON.stringify(perfetto(b))],
+  json: async (b) => [`block-${b.number}.json`, 'application/json', JSON.stringify(await whole(b))],
   csv: async (b) => [`block-${b.number}.csv`, 'text/csv', csv(b)],
   dot: async (b) => [`block-${b.number}.dot`, 'text/vnd.graphviz', dot(b)],
-  html: async (b) => [`block-${b.number}.html`, 'text/html', await report(b)],
+  html: async (b) => [`block-${b.number}.html`, 'text/html', await page(b)],
 };
 
 /** One line a transaction. */
@@ -61,18 +63,43 @@ export function dot(b) {
   return `${lines.join('\n')}\n}\n`;
 }
 
-/** One file without scripts or links, to attach to an issue. */
-async function report(b) {
-  const [advice, conflicts] = await Promise.all([call('weft_getAdvice', at(b)), call('weft_getConflicts', at(b), { limit: 20 })]);
-  const canvas = document.querySelector('.lanes canvas');
-  const picture = canvas ? `<p><img alt="lanes" src="${canvas.toDataURL('image/png')}"></p>` : '';
-  const x = (text) => String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
-  const pieces = advice.advice.map((one) => `<h3>${x(one.title)}</h3><p>${x(one.remedy)}</p><p class="soft">transactions ${x(one.transactions.join(', '))}</p>`).join('');
-  const rows = conflicts.map((one) => `<tr><td>${x(one.name)}</td><td>${x(one.waiting)}</td><td>${x(gas(one.serialisedGas))}</td></tr>`).join('');
-  const ran = b.local ? `This node ran it in ${time(b.local.wallUs)} on ${count(b.local.workers, 'worker')}.` : '';
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>weft block ${b.number}</title>
-<style>body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:40px auto;padding:0 20px;color:#1d1f21;font-variant-numeric:tabular-nums}img{max-width:100%;border:1px solid #e4e2dc;border-radius:8px}table{border-collapse:collapse}td,th{padding:5px 14px 5px 0;border-bottom:1px solid #e4e2dc;text-align:left}.soft{color:#5d6368}h3{margin-bottom:2px}</style>
-<h1>Block ${integer(b.number)}</h1><p class="soft">${x(b.hash)}</p>
-<p>${count(b.size, 'transaction')}, ${integer(b.waiting)} of them had to wait. Work ${x(gas(b.work))}, path ${x(gas(b.path))}: at best ${times(b.best.unlimited)} on any number of cores. ${x(ran)}</p>
-${picture}<h2>Advice</h2>${pieces}<h2>Where they met</h2><table><tr><th>Place</th><th>Waited</th><th>Serialised gas</th></tr>${rows}</table></html>\n`;
+/** Everything of the block, as `weft record` reads it. */
+const whole = async (b) => file ?? call('weft_getRecordFile', at(b));
+
+/** The page with the record inside: one file that asks nobody for anything. */
+async function page(b) {
+  const template = await (await fetch('/ui/standalone.html')).text();
+  const [before, after] = template.split('id="record">null<');
+  const data = JSON.stringify(await whole(b)).replaceAll('<', '\\u003c');
+  return `${before}id="record">${data}<${after}`;
+}
+
+/** The run in the form of Chrome's traces, which Perfetto, chrome://tracing and speedscope open. */
+export function perfetto(b) {
+  const { run } = b;
+  const names = naming(b);
+  const category = { [SETTLED]: 'settled', [ABORTED]: 'aborted', [BLOCKED]: 'blocked', [PANICKED]: 'panicked' };
+  const colour = { [ABORTED]: 'terrible', [BLOCKED]: 'grey', [PANICKED]: 'black' };
+  const events = [{ ph: 'M', pid: 1, tid: 0, name: 'process_name', args: { name: `weft block ${b.number}` } }];
+  for (let worker = 0; worker < b.local.workers; worker++) events.push({ ph: 'M', pid: 1, tid: worker, name: 'thread_name', args: { name: `worker ${worker}` } });
+  const last = new Map();
+  for (let i = 0; i < run.length; i++) {
+    const tx = run.tx[i];
+    const args = { tx, incarnation: run.incarnation[i], from: names.account(b.from[tx]), gas: b.gas[tx] };
+    const cause = run.causes[run.cause[i]];
+    if (run.outcome[i] === ABORTED) Object.assign(args, { abortedBy: run.by[i], at: typeof cause === 'string' ? cause : cause?.kind });
+    if (run.outcome[i] === BLOCKED) args.waitsFor = run.by[i];
+    // Viewers hide slices without a length.
+    events.push({ ph: 'X', pid: 1, tid: run.row[i], ts: run.start[i], dur: Math.max(1, run.duration[i]), name: `${tx} ${names.called(tx)}`, cat: category[run.outcome[i]], ...(colour[run.outcome[i]] && { cname: colour[run.outcome[i]] }), args });
+    last.set(tx, [...(last.get(tx) ?? []), i]);
+  }
+  for (let i = 0; i < run.length; i++) {
+    if (run.outcome[i] !== ABORTED || run.by[i] === null) continue;
+    const end = run.start[i] + run.duration[i];
+    const source = last.get(run.by[i])?.findLast((other) => run.start[other] <= end);
+    if (source === undefined) continue;
+    const arrow = (ph, tid, ts) => ({ ph, bp: 'e', pid: 1, tid, ts, id: i, name: 'abort', cat: 'abort' });
+    events.push(arrow('s', run.row[source], run.start[source]), arrow('f', run.row[i], end));
+  }
+  return { displayTimeUnit: 'ns', traceEvents: events };
 }

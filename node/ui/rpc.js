@@ -1,4 +1,6 @@
-// JSON-RPC of the node that served this page.
+// JSON-RPC of the node that served this page, or the record inside it.
+
+import { answer as answerOfFile, file } from './file.js';
 
 let id = 0;
 
@@ -12,14 +14,18 @@ export class RpcFailure extends Error {
 
 /** Calls a method. */
 export async function call(method, ...params) {
+  const answer = file ? answerOfFile(file, method, params) : await post(method, params);
+  if (answer.error) throw new RpcFailure(answer.error);
+  return answer.result;
+}
+
+async function post(method, params) {
   const response = await fetch('/', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method, params }),
   });
-  const answer = await response.json();
-  if (answer.error) throw new RpcFailure(answer.error);
-  return answer.result;
+  return response.json();
 }
 
 /** A number as a JSON-RPC quantity; tags stay. */

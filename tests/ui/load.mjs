@@ -1,12 +1,12 @@
 // Contracts and transactions that make blocks worth looking at.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(join(process.env.WEFT_CLIENTS ?? join(here, "../clients"), "package.json"));
-const { ethers } = require("ethers");
+export const { ethers } = require("ethers");
 const solc = require("solc");
 
 const PHRASE = "test test test test test test test test test test test junk";
@@ -23,14 +23,16 @@ export async function rpc(url, method, ...params) {
   return answer.result;
 }
 
-export function compile() {
-  const sources = { "Loads.sol": { content: readFileSync(join(here, "Loads.sol"), "utf8") } };
+/** The contracts of a file. */
+export function compile(file = join(here, "Loads.sol")) {
+  const name = basename(file);
+  const sources = { [name]: { content: readFileSync(file, "utf8") } };
   const outputSelection = { "*": { "*": ["abi", "evm.bytecode.object", "storageLayout"] } };
   const settings = { evmVersion: "prague", optimizer: { enabled: true, runs: 200 }, outputSelection };
   const output = JSON.parse(solc.compile(JSON.stringify({ language: "Solidity", sources, settings })));
   const errors = (output.errors ?? []).filter((one) => one.severity === "error");
   if (errors.length) throw new Error(errors.map((one) => one.formattedMessage).join("\n"));
-  return output.contracts["Loads.sol"];
+  return output.contracts[name];
 }
 
 /** Signs and sends as several people, keeping their nonces. */
@@ -39,6 +41,13 @@ export class Crowd {
     this.url = url;
     this.chainId = chainId;
     this.people = Array.from({ length: people }, (_, i) => ({ wallet: root.deriveChild(i), nonce: 0 }));
+  }
+
+  /** Takes up the nonces that the chain has. */
+  async learnNonces() {
+    await Promise.all(this.people.map(async (one) => {
+      one.nonce = Number(await rpc(this.url, "eth_getTransactionCount", one.wallet.address, "pending"));
+    }));
   }
 
   /** One signed transaction of a person. */

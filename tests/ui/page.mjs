@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launch, openTab } from "./browser.mjs";
 import { Crowd, busyChain, rpc } from "./load.mjs";
+import { exports, faucet, search, standalone } from "./tools.mjs";
 
 const { values: args } = parseArgs({ options: {
   weft: { type: "string", default: "weft" }, port: { type: "string", default: "21610" }, out: { type: "string" },
@@ -57,7 +58,7 @@ try {
   await visit("home-1440", "", {}, says("Speed-up", "Hot spots", "Advice", "Counter.count"));
   await visit("home-390", "", phone, says("Blocks"));
   await visit("home-dark", "", { dark: true });
-  await visit("counter-1440", `#/block/${counter}`, {}, says("global counter", "Counter.count", "Critical path"));
+  await visit("counter-1440", `#/block/${counter}`, {}, says("global counter", "Counter.count", "Critical path", "tx 1 ← tx 0"));
   await visit("mixed-1440", `#/block/${mixed}?tx=${waiting}`, {}, says("Lanes", "Who waits for whom", "Where they met", `tx ${waiting}`));
   await visit("mixed-ideal", `#/block/${mixed}`, {}, async (tab) => {
     await tab.evaluate("[...document.querySelectorAll('[role=tab]')].find((b) => b.textContent.includes('unlimited')).click()");
@@ -73,6 +74,9 @@ try {
   await visit("account-1440", `#/address/${people[0]}`, {}, says("alice"));
   await visit("absent-1440", "#/block/999999", {}, says("no record"));
   await keys(mixed);
+  await search(browser, origin, mixed, at.Counter, faults);
+  await standalone(browser, await exports(browser, origin, mixed, faults, args.weft), mixed, faults, args.weft, out);
+  await faucet(browser, origin, faults);
   await large();
   await live(people);
 } finally {
@@ -159,7 +163,7 @@ async function live(people) {
   await tab.goto(`${origin}/`);
   const before = await tab.evaluate("document.querySelector('tbody tr td a').textContent");
   const crowd = new Crowd(origin, 31337, 40);
-  crowd.people[0].nonce = Number(await rpc(origin, "eth_getTransactionCount", people[0], "pending"));
+  await crowd.learnNonces();
   await crowd.send([[0, { to: people[1], value: 1n, gas: 21_000n }]]);
   await tab.until(`document.querySelector('tbody tr td a').textContent !== '${before}'`, "the new block");
   faults.push(...tab.faults.map((fault) => `live: ${fault}`));

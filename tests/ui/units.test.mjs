@@ -1,7 +1,8 @@
 // Pure functions of the page:  node --test tests/ui/
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csv, dot } from "../../node/ui/export.js";
+import { csv, dot, perfetto } from "../../node/ui/export.js";
+import { answer, spots } from "../../node/ui/file.js";
 import * as format from "../../node/ui/format.js";
 import * as model from "../../node/ui/model.js";
 
@@ -168,4 +169,29 @@ test("exports have one line for each transaction and each dependency", () => {
   assert.match(graph, /0 -> 1 \[tooltip="storage", penwidth=3\]/);
   assert.match(graph, /label="0 quote\\""/);
   assert.equal(csv({ ...b, functions: ["f(uint256,uint256)"] }).split("\n")[1], '0,0xa,0xb,"f(uint256,uint256)",10,1,1,0');
+});
+
+test("a trace has a slice for each execution and an arrow to each one that was thrown away", () => {
+  const run = { tx: [0, 1, 1], incarnation: [0, 0, 1], worker: [0, 1, 1], start: [0, 1, 20], duration: [10, 12, 0], outcome: [0, 1, 0], by: [null, 0, null], cause: [null, 0, null], causes: ["X.count"] };
+  const { traceEvents: events } = perfetto(model.block(record([10, 10], [[0, 1]], run)));
+  const of = (ph) => events.filter((event) => event.ph === ph);
+  assert.equal(of("X").length, 3);
+  assert.deepEqual(of("X").map((event) => event.dur), [10, 12, 1]);
+  assert.equal(of("X")[1].args.at, "X.count");
+  assert.deepEqual([of("s")[0].tid, of("f")[0].tid, of("f")[0].ts], [0, 1, 13]);
+});
+
+test("a page of a file answers for its block alone", () => {
+  const whole = record([10, 10], [[0, 1]]);
+  const conflict = { address: "0xB", serialisedGas: 10, writers: [0], readers: [1], waiting: 1 };
+  const file = { record: whole, advice: { advice: [] }, conflicts: [conflict], criticalPath: {}, transactions: [{ hash: "0x1" }, { hash: "0x2" }] };
+  assert.equal(answer(file, "weft_getBlockRecord", ["0x1"]).result, whole);
+  assert.equal(answer(file, "weft_getBlockRecord", ["0x2"]).result, null);
+  assert.equal(answer(file, "weft_getTransactionRecord", ["0x2"]).result.hash, "0x2");
+  assert.equal(answer(file, "weft_getTransactionRecord", [{ block: "0x1", index: "0x0" }]).result.hash, "0x1");
+  assert.equal(answer(file, "weft_getTransactionRecord", [{ block: "0x7", index: "0x0" }]).result, null);
+  assert.equal(answer(file, "eth_getBalance", ["0xb"]).error.code, -32601);
+  assert.equal(answer({ ...file, transactions: null }, "weft_getTransactionRecord", ["0x2"]).result, null);
+  const found = spots(file, "0xb");
+  assert.deepEqual([found.slots.length, found.called, found.sent], [1, [0, 1], []]);
 });

@@ -21,10 +21,12 @@ use weft_types::header::{equal, equal_option};
 use weft_types::{ChainParams, Command, Header, RecoveredTransaction, StateDiff, StateReader};
 
 mod in_order;
+mod products;
 mod results;
 mod speculative;
 mod with_list;
 
+pub use products::{Products, RecordLevel};
 pub use results::{Executed, Skipped};
 pub(crate) use with_list::flawed;
 
@@ -48,6 +50,8 @@ pub struct Executor {
     shelf: Shelf,
     /// Draws the schedule of every block.
     seed: Option<u64>,
+    /// What is made of a chain's blocks.
+    products: Products,
 }
 
 /// One block to execute. Header fields that are results of execution (roots, bloom, gas used) are not looked at.
@@ -91,45 +95,6 @@ pub enum Mode<'a> {
     Oracle,
 }
 
-/// What to compute besides verdict, gas used and requests. What is left out is empty in [`Executed`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Products {
-    /// `receipts`, with their blooms; implied by `receipts_root`.
-    pub receipts: bool,
-    /// `access_list` and `access_list_hash`.
-    pub access_list: bool,
-    /// `access_record`.
-    pub access_record: bool,
-    /// `receipts_root` and `logs_bloom`.
-    pub receipts_root: bool,
-    /// `diff` and `wiped`.
-    pub diff: bool,
-    /// `profile.incarnations`; without it the profile has counts only.
-    pub incarnations: bool,
-}
-
-impl Products {
-    /// Everything that a node keeps of a block.
-    pub const ALL: Self = Self {
-        receipts: true,
-        access_list: true,
-        access_record: true,
-        receipts_root: true,
-        diff: true,
-        incarnations: true,
-    };
-
-    /// None of it: what a plain loop of the machine gives.
-    pub const NONE: Self = Self {
-        receipts: false,
-        access_list: false,
-        access_record: false,
-        receipts_root: false,
-        diff: false,
-        incarnations: false,
-    };
-}
-
 impl Executor {
     /// An executor with so many workers; 0 takes one a core. When the operating system refuses the threads, it works on
     /// the caller's thread alone: slower, with the same results.
@@ -150,7 +115,15 @@ impl Executor {
             codes: CodeCache::default(),
             shelf: Shelf::default(),
             seed: None,
+            products: Products::ALL,
         }
+    }
+
+    /// Makes only what a node needs that keeps records at this level, when it builds and verifies blocks.
+    #[must_use]
+    pub const fn with_record(mut self, level: RecordLevel) -> Self {
+        self.products = Products::of_node(level);
+        self
     }
 
     /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
@@ -230,7 +203,7 @@ impl Executor {
     ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, candidates, &rules) };
-        self.execute(&block, state, Mode::Build, Products::ALL)
+        self.execute(&block, state, Mode::Build, self.products)
     }
 
     /// Executes a proposed block and compares everything but the state root with its header.
@@ -269,7 +242,7 @@ impl Executor {
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         let mode = access_list.map_or(Mode::Verify, Mode::WithList);
-        let executed = self.execute(&block, state, mode, Products::ALL)?;
+        let executed = self.execute(&block, state, mode, self.products)?;
         compare(header, &executed)?;
         Ok(executed)
     }
@@ -292,7 +265,7 @@ impl Executor {
         expect_hash(header, access_list)?;
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
-        let (list, products) = (access_list, Products::ALL);
+        let (list, products) = (access_list, self.products);
         let (executed, foreseen) =
             self.execute_with_list(&block, &**state, list, products, Some(beside))?;
         compare(header, &executed)?;

@@ -86,7 +86,9 @@ pub use call::{
 pub use commands::{is_code, is_protected};
 pub use environment::Environment;
 pub use error::{CallError, ExecutionError};
-pub use executor::{BlockInput, Executed, Executor, Makespan, Mode, Products, Skipped};
+pub use executor::{
+    BlockInput, Executed, Executor, Makespan, Mode, Products, RecordLevel, Skipped,
+};
 pub use forks::{Activation, Fork, Forks};
 pub use memory::MemoryState;
 pub use revm::context_interface::cfg::{GasId, GasParams};

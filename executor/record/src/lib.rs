@@ -31,6 +31,7 @@ mod block;
 pub mod conflict;
 pub mod graph;
 pub mod hotspot;
+pub mod json;
 pub mod names;
 #[cfg(test)]
 mod tests;

@@ -157,6 +157,17 @@ impl Replayer {
         Ok(oracle.or(first).expect("a replay has at least one number of workers"))
     }
 
+    /// Executes a block once more on the most workers, with everything that a record needs, and compares it with the header.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay).
+    pub fn record(&self, load: &Load) -> Result<Executed, ReplayError> {
+        let most = self.executors.iter().max_by_key(|(workers, _)| *workers);
+        let (workers, executor) = most.expect("a replay has workers");
+        let way = Way::Parallel(*workers);
+        against_header(load, way, run(executor, load, way, Mode::Verify, Products::ALL)?)
+    }
+
     fn measure(&self, load: &Load, reference: &Executed) -> Result<BlockReport, ReplayError> {
         let failed = |error| ReplayError::Plain { block: load.name.clone(), error };
         let input = load.input();

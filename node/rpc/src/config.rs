@@ -63,6 +63,8 @@ pub struct RpcConfig {
     pub console: Option<ConsoleSink>,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
+    /// How much of each execution the node keeps, in words; only reported by `weft_chainInfo`.
+    pub record_level: &'static str,
     /// Contracts of a project, which the record's methods recognise by their code.
     pub artifacts: Vec<Arc<Artifact>>,
 }
@@ -95,6 +97,7 @@ impl RpcConfig {
             calls_concurrent: 0,
             console: None,
             devnet: false,
+            record_level: "full",
             artifacts: Vec::new(),
         }
     }

@@ -61,5 +61,6 @@ pub use node::{
     Offline, PeerInfo, VoteKind, VotesSeen,
 };
 pub use openrpc::reference;
+pub use page::{record_of_page, standalone_page};
 pub use server::{RpcServer, serve};
 pub use weft_record::names::Artifact;

@@ -10,8 +10,10 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::{HttpBody, ws};
+use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
@@ -38,11 +40,91 @@ const FILES: &[File] = files![
     "/ui/block.js" "text/javascript; charset=utf-8" "block.js",
     "/ui/detail.js" "text/javascript; charset=utf-8" "detail.js",
     "/ui/export.js" "text/javascript; charset=utf-8" "export.js",
+    "/ui/file.js" "text/javascript; charset=utf-8" "file.js",
+    "/ui/names.js" "text/javascript; charset=utf-8" "names.js",
     "/ui/icon.svg" "image/svg+xml" "icon.svg",
 ];
 
 /// Nothing from elsewhere, no inline script, no frame around it. A WebSocket of the same origin is `'self'` too.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where the page for a file is, without a record in it: the page fills it for its own export.
+const STANDALONE: &str = "/ui/standalone.html";
+
+/// In a file the page may run what it contains, and ask nobody for anything.
+const STANDALONE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// Start of the element that holds the record.
+const RECORD: &str = "<script type=\"application/json\" id=\"record\">";
+
+/// The page with nothing outside of it. Its modules are `data:` addresses that an import map names.
+static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    let of = |name: &str| FILES.iter().find(|(path, ..)| *path == name).map_or("", |file| file.2);
+    let modules = FILES.iter().filter_map(|(path, _, content)| {
+        let name = path.strip_prefix("/ui/").filter(|name| name.ends_with(".js"))?;
+        let address = data_url("text/javascript", &content.replace("from './", "from 'weft/"));
+        Some(format!("\"weft/{name}\":\"{address}\""))
+    });
+    let modules = modules.collect::<Vec<_>>().join(",");
+    let icon = data_url("image/svg+xml", of("/ui/icon.svg"));
+    of("/")
+        .replace("<meta charset=\"utf-8\">", &format!(
+            "<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{STANDALONE_POLICY}\">"
+        ))
+        .replace("/ui/icon.svg", &icon)
+        .replace(
+            "<link rel=\"stylesheet\" href=\"/ui/style.css\">",
+            &format!("<style>{}</style>", of("/ui/style.css")),
+        )
+        .replace(
+            "<script type=\"module\" src=\"/ui/app.js\"></script>",
+            &format!(
+                "{RECORD}null</script>\n<script type=\"importmap\">{{\"imports\":{{{modules}}}}}</script>\n\
+                 <script type=\"module\">import 'weft/app.js';</script>"
+            ),
+        )
+});
+
+/// A `data:` address of a text, which may stand between quotes and inside of a script element.
+fn data_url(kind: &str, text: &str) -> String {
+    let mut url = format!("data:{kind};charset=utf-8,");
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'_'
+            | b'.'
+            | b'('
+            | b')'
+            | b'='
+            | b','
+            | b';' => {
+                url.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+    }
+    url
+}
+
+/// The record page as one file that needs no node: the record, as `weft_getRecordFile` answers, is inside.
+#[must_use]
+pub fn standalone_page(record: &serde_json::Value) -> String {
+    // In JSON this sign is only in strings, where it may be written so: nothing in it can end the element.
+    let record = record.to_string().replace('<', "\\u003c");
+    TEMPLATE.replacen(&format!("{RECORD}null"), &format!("{RECORD}{record}"), 1)
+}
+
+/// The record inside of such a page, as JSON.
+#[must_use]
+pub fn record_of_page(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once(RECORD)?;
+    rest.split_once("</script>").map(|(record, _)| record)
+}
 
 /// Puts the page before a service.
 #[derive(Clone, Copy, Debug)]
@@ -88,8 +170,11 @@ fn answer<B>(request: &Request<B>) -> Option<Response<HttpBody>> {
         return None;
     }
     let path = request.uri().path();
-    let (_, kind, content) = FILES.iter().find(|(name, ..)| *name == path)?;
-    let body = if request.method() == Method::HEAD { "" } else { *content };
+    let (kind, content): (&'static str, &'static str) = match path {
+        STANDALONE => ("text/html; charset=utf-8", TEMPLATE.as_str()),
+        _ => FILES.iter().find(|(name, ..)| *name == path).map(|(_, kind, text)| (*kind, *text))?,
+    };
+    let body = if request.method() == Method::HEAD { "" } else { content };
     let mut response = Response::new(HttpBody::from(body));
     let fields: [(HeaderName, &'static str); 6] = [
         (CONTENT_TYPE, kind),
@@ -125,6 +210,29 @@ mod tests {
             }
             assert!(!content.contains("https://") && !content.contains("innerHTML"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_page_for_a_file_has_everything_inside_and_gives_its_record_back() {
+        let record = serde_json::json!({ "source": "</script><script>alert(1)</script>" });
+        let page = standalone_page(&record);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(record_of_page(&page).unwrap()).unwrap(),
+            record
+        );
+        assert!(!page.contains("alert(1)</script>"), "the record cannot end its element");
+        for outside in ["src=\"/", "href=\"/", "from './", "from%20%27.%2F"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        let modules = FILES.iter().filter(|(path, ..)| path.ends_with(".js"));
+        for (path, ..) in modules {
+            let name = path.trim_start_matches("/ui/");
+            assert!(page.contains(&format!("\"weft/{name}\":\"data:text/javascript")), "{name}");
+        }
+        assert!(page.contains("Content-Security-Policy\" content=\"default-src 'none'"));
+        assert_eq!(record_of_page("<html>"), None);
+        let request = Request::builder().uri(STANDALONE).body(()).unwrap();
+        assert!(answer(&request).is_some(), "the page takes it from here for its own export");
     }
 
     #[test]

@@ -276,6 +276,8 @@ impl Chain {
     ) -> Result<Committed, StoreError> {
         let executed = &prepared.executed;
         let senders: Vec<Address> = executed.transactions.iter().map(|t| t.signer()).collect();
+        // With the record off there is none of a block that has transactions.
+        let recorded = senders.is_empty() || !executed.access_record.transactions.is_empty();
         let head = self.store.commit(BlockCommit {
             block: prepared.block.clone(),
             senders,
@@ -283,7 +285,7 @@ impl Chain {
             receipts: executed.receipts.clone(),
             access_list: executed.access_list.clone(),
             access_record: executed.access_record.clone(),
-            profile: Some(executed.profile.clone()),
+            profile: recorded.then(|| executed.profile.clone()),
             diff: executed.diff.clone(),
             tree: prepared.tree.clone(),
         })?;

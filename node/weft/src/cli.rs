@@ -47,6 +47,9 @@ pub enum Command {
     Replay(crate::replay::ReplayArgs),
     /// Send signed transactions to a server and measure how fast they are included
     Load(crate::load::LoadArgs),
+    /// Look at the execution record: who ran beside whom, what collided, why, and what would help
+    #[command(subcommand)]
+    Record(crate::record::RecordCommand),
 }
 
 /// Flags of `weft devnet`.
@@ -153,6 +156,9 @@ pub struct NodeArgs {
     /// Worker threads of the executor; 0 means one per core
     #[arg(long)]
     pub workers: Option<usize>,
+    /// How much of each execution to keep, instead of what is configured
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub record: Option<crate::config::RecordLevel>,
     /// Log level or filter, instead of the configured one
     #[arg(long)]
     pub log: Option<String>,

@@ -1,8 +1,10 @@
 //! `config.toml`: what one node may choose for itself. Every key is optional.
 
+mod record;
 mod rpc;
 mod state;
 
+pub use record::{RecordLevel, RecordSection};
 pub use rpc::{PublicSection, RpcProfile, RpcSection};
 pub use state::StateSection;
 
@@ -25,6 +27,8 @@ pub struct Config {
     pub consensus: ConsensusSection,
     /// Database: what is kept of the past, and memory.
     pub state: StateSection,
+    /// Execution records.
+    pub record: RecordSection,
     /// Transaction pool.
     pub pool: PoolSection,
     /// Logs.

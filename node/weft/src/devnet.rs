@@ -3,6 +3,7 @@
 mod artifacts;
 mod banner;
 mod data;
+mod names;
 
 use crate::accounts::{FundedAccount, derive, ether};
 use crate::chain::Committed;
@@ -122,6 +123,7 @@ async fn start_nodes(
     let executor = Arc::new(Executor::new(args.workers));
     let senders = Arc::new(Senders::new(SENDERS_SHARED));
     let artifacts = args.artifacts.as_deref().map(artifacts::read).transpose()?.unwrap_or_default();
+    let names = Arc::new(names::Names::new(&artifacts));
     let mut addresses = Vec::with_capacity(homes.len());
     for (home, _) in &homes {
         let port = free_port()?;
@@ -133,6 +135,7 @@ async fn start_nodes(
         let mut config = Config::default();
         config.node.moniker = format!("validator{index}");
         config.node.workers = args.workers;
+        config.record.level = crate::config::RecordLevel::Full;
         config.rpc.cors = vec!["*".into()];
         // All: the conveniences of a devnet too.
         config.rpc.namespaces = Vec::new();
@@ -142,6 +145,7 @@ async fn start_nodes(
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         config.p2p.peers = others.map(|(_, (address, id))| format!("{address}/p2p/{id}")).collect();
         let report = (index == 0).then(|| Arc::new(banner::BlockPrinter::new(args)));
+        let names = Arc::clone(&names);
         let console = report.clone().filter(|printer| printer.speaks());
         let started = RunningNode::start(NodeSetup {
             home,
@@ -158,7 +162,7 @@ async fn start_nodes(
             artifacts: artifacts.clone(),
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = &report {
-                    printer.print(&summary(committed, finality));
+                    printer.print(&summary(committed, finality, &names));
                 }
             }),
         })
@@ -174,9 +178,16 @@ async fn start_nodes(
     Ok(nodes)
 }
 
-fn summary(committed: &Committed, finality: Duration) -> BlockReport {
+fn summary(committed: &Committed, finality: Duration, names: &names::Names) -> BlockReport {
     let executed = &committed.prepared.executed;
-    BlockReport::new(&committed.head.block, &executed.access_record, &executed.profile, finality)
+    let (access, profile) = (&executed.access_record, &executed.profile);
+    let mut report = BlockReport::new(&committed.head.block, access, profile, finality);
+    if report.is_warm()
+        && let Some(hottest) = &mut report.hottest
+    {
+        hottest.name = names.of(committed, &hottest.location);
+    }
+    report
 }
 
 fn rpc_port(first: u16, index: usize) -> Result<u16, Failure> {

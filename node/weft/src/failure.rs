@@ -19,6 +19,8 @@ pub enum ExitStatus {
     Divergence = 7,
     /// A foreign block or test does not give what it should.
     Mismatch = 8,
+    /// No node answers where one was asked.
+    Unreachable = 9,
 }
 
 /// A problem that ends the program, told in the form `error: what`, facts, `fix`.

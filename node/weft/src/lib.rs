@@ -35,6 +35,7 @@ pub mod load;
 pub mod logging;
 pub mod network;
 pub mod node;
+pub mod record;
 pub mod replay;
 pub mod report;
 pub mod snapshot;
@@ -61,6 +62,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => import::serve::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Record(command) => record::run(&command),
         Command::Genesis(GenesisCommand::Hash { file }) => {
             say(&format!("{}\n", home::read_genesis(&file)?.hash()))
         }
@@ -76,7 +78,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Prints an answer to stdout.
 fn say(text: &str) -> Result<(), Failure> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, format!("cannot print: {error}")))
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // The reader has seen enough: `weft record show | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|error| {
+            Failure::new(ExitStatus::Unexpected, format!("cannot print: {error}"))
+        }),
+    }
 }

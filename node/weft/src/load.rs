@@ -1,6 +1,6 @@
 //! `weft load`: signed traffic for any Ethereum JSON-RPC server, and how fast it was included.
 
-mod client;
+pub(crate) mod client;
 mod contracts;
 mod cpu;
 mod mix;

@@ -446,13 +446,17 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
     if let Some(workers) = args.workers {
         config.node.workers = workers;
     }
+    if let Some(level) = args.record {
+        config.record.level = level;
+    }
     if let Some(level) = &args.log {
         config.log.level.clone_from(level);
     }
     logging::start(&config.log)?;
     let genesis = Arc::new(home.read_genesis()?);
     let key = home.read_validator_key()?;
-    let executor = Arc::new(Executor::new(config.node.workers));
+    let level = config.record.level.of_executor();
+    let executor = Arc::new(Executor::new(config.node.workers).with_record(level));
     let moniker = config.node.moniker.clone();
     let reset_signing = args.unsafe_reset_signing;
     let store = config.state.store_options();

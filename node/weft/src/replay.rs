@@ -1,6 +1,7 @@
 //! `weft replay`: real Ethereum blocks through the executor, compared with their headers and with the oracle, and measured.
 
 mod output;
+mod records;
 
 use crate::failure::{ExitStatus, Failure};
 use crate::say;
@@ -32,6 +33,9 @@ pub struct ReplayArgs {
     /// Write the report to this file, too: JSON or CSV by its extension
     #[arg(long, value_name = "FILE", value_parser = parse_out)]
     pub out: Option<(PathBuf, Format)>,
+    /// Write the execution record of each block to DIR/NUMBER.json, for weft record show, diff and open
+    #[arg(long, value_name = "DIR")]
+    pub records: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -53,6 +57,10 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     for (place, load) in loads.iter().enumerate() {
         progress.show(place, &load.name);
         let report = replayer.replay(load);
+        if let (Some(folder), Ok(_)) = (&args.records, &report) {
+            let executed = replayer.record(load).map_err(|error| mismatch(&error))?;
+            records::write(folder, load, &executed)?;
+        }
         progress.clear();
         reports.push(report.map_err(|error| mismatch(&error))?);
     }
@@ -68,6 +76,13 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         say(
             "this build checks the assertions of its own code, which costs time: cargo bench measures without them\n",
         )?;
+    }
+    if let Some(folder) = &args.records {
+        say(&format!(
+            "records in {}: weft record open {}\n",
+            folder.display(),
+            records::path(folder, &loads[0]).display()
+        ))?;
     }
     let compared = if args.compare { "their headers and the oracle" } else { "their headers" };
     say(&format!("\n{} blocks give what {compared} say\n", reports.len()))
@@ -177,6 +192,7 @@ mod tests {
             with_list: false,
             repeat: 1,
             out: None,
+            records: None,
         };
         let failure = run(&args).unwrap_err();
         assert_eq!(failure.status, ExitStatus::Config);

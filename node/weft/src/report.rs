@@ -48,6 +48,8 @@ pub struct BlockReport {
 pub struct Hottest {
     /// The location.
     pub location: Location,
+    /// What it is called.
+    pub name: String,
     /// Transactions that read there what another one of the block had written.
     pub dependents: usize,
 }
@@ -69,7 +71,11 @@ impl BlockReport {
         let hottest = dependents
             .into_iter()
             .reduce(|best, next| if next.1 > best.1 { next } else { best })
-            .map(|(location, dependents)| Hottest { location, dependents });
+            .map(|(location, dependents)| Hottest {
+                location,
+                name: describe(&location),
+                dependents,
+            });
         Self {
             number: block.height().0,
             hash: block.hash(),
@@ -82,6 +88,13 @@ impl BlockReport {
             finality_ms: u64::try_from(finality.as_millis()).unwrap_or(u64::MAX),
             hottest,
         }
+    }
+
+    /// Whether so many transactions waited for one location that the row names it.
+    #[must_use]
+    pub fn is_warm(&self) -> bool {
+        let warm = |hot: &Hottest| hot.dependents * 100 >= self.transactions * WARM_PERCENT;
+        self.transactions > 0 && self.hottest.as_ref().is_some_and(warm)
     }
 
     /// One row of the table.
@@ -102,9 +115,8 @@ impl BlockReport {
             "{number:<8} {:>4} {mgas:>6.2} {exec:>9.1} {gain:>9} {:>4.1}x {again:>8.1}% {:>9}",
             self.transactions, self.best_speedup, self.finality_ms
         );
-        let warm = |hot: &&Hottest| hot.dependents * 100 >= self.transactions * WARM_PERCENT;
-        if let Some(hot) = self.hottest.as_ref().filter(warm) {
-            let place = describe(&hot.location);
+        if let Some(hot) = self.hottest.as_ref().filter(|_| self.is_warm()) {
+            let place = &hot.name;
             line += &if hot.dependents * 100 >= self.transactions * SERIAL_PERCENT {
                 format!(
                     "   SERIAL: {place} made {} of {} txs wait",

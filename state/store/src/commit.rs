@@ -31,7 +31,7 @@ pub struct BlockCommit {
     pub receipts: Vec<Receipt>,
     /// RLP of the block access list (EIP-7928); empty when it was not kept.
     pub access_list: Bytes,
-    /// Reads and writes of each transaction.
+    /// Reads and writes of each transaction; empty, and without a profile, on a node that keeps no records.
     pub access_record: AccessRecord,
     /// What this node observed, if it executed the block itself.
     pub profile: Option<RunProfile>,
@@ -51,6 +51,13 @@ pub struct GenesisState<'a> {
 }
 
 impl BlockCommit {
+    /// Whether it comes with a record: a node that keeps none gives neither record nor profile.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.block.transactions().is_empty()
+            || !self.access_record.transactions.is_empty()
+            || self.profile.is_some()
+    }
+
     /// Refuses a commit whose parts do not belong together. A block that was not `executed` here has no
     /// access record.
     pub(crate) fn validate(&self, executed: bool) -> Result<(), StoreError> {

@@ -174,6 +174,7 @@ impl Store {
         if found != expected || Some(height) != head_height.checked_add(1) {
             return Err(StoreError::WrongParent { height, head: head_height, expected, found });
         }
+        let executed = executed && commit.is_recorded();
         commit.validate(executed)?;
         let database = &self.source.database;
         // Before the block: a failure leaves the head where it was.

@@ -166,10 +166,24 @@ impl<'a> Namer<'a> {
         let mut places = BTreeMap::new();
         for variable in &layout.variables {
             let text = variable.label.clone();
+            // What is called so is set once: where the block changes it, the contract has something else there.
+            let fixed = matches!(text.as_str(), "name" | "symbol" | "decimals");
+            if layout.guessed && fixed && self.is_written(address, variable.slot) {
+                continue;
+            }
             self.enter(&mut places, variable.slot, text, &variable.shape, layout.guessed);
         }
         self.places.insert(*address, places);
         self.layouts.insert(*address, layout);
+    }
+
+    /// Whether a transaction of the block changes a slot.
+    fn is_written(&self, address: &Address, slot: U256) -> bool {
+        let place = Location::Storage { address: *address, slot };
+        let changes = |access: &weft_types::TransactionAccess| {
+            access.writes.binary_search_by(|write| write.location.cmp(&place)).is_ok()
+        };
+        self.block.access.transactions.iter().any(changes)
     }
 
     /// Enters what lies at `slot`, as far as no key is needed.

@@ -18,8 +18,19 @@ fn edges(ran: &Ran) -> Vec<(u32, u32)> {
     ran.executed.access_record.edges().iter().map(|edge| (edge.from.0, edge.to.0)).collect()
 }
 
+/// The critical path; the best speed-ups are exactly what it and the work allow.
 fn path(ran: &Ran) -> Vec<TxIndex> {
-    graph::heaviest_path(&ran.executed.access_record, |_| true).transactions
+    let access = &ran.executed.access_record;
+    let path = graph::heaviest_path(access, |_| true);
+    let gas = |index: &TxIndex| ran.block().gas(*index);
+    assert_eq!(path.gas, path.transactions.iter().map(gas).sum::<u64>());
+    let work = ran.executed.gas_used as f64;
+    assert_eq!(access.best_speedup(None), work / path.gas as f64);
+    for workers in [2, 4, 8, 16] {
+        let bound = (path.gas as f64).max(work / f64::from(workers));
+        assert_eq!(access.best_speedup(Some(workers)), work / bound, "{workers} workers");
+    }
+    path.transactions
 }
 
 /// The advice and its words.

@@ -4,7 +4,7 @@ use super::world::*;
 use crate::ContractKind;
 use crate::advice::{Collected, Rule, Words, advise};
 use crate::names::{Namer, Registry, short};
-use crate::trace::{Label, chrome};
+use crate::trace::{Label, chrome, slices};
 use alloy_primitives::U256;
 use serde_json::json;
 use weft_types::{Incarnation, IncarnationOutcome, RunMode, RunProfile, TxIndex};
@@ -97,7 +97,8 @@ fn a_trace_has_a_slice_for_each_run_and_an_arrow_for_each_abort() {
         ..RunProfile::empty()
     };
     let label = |index: TxIndex| Label { name: format!("t{index}"), details: json!({}) };
-    let trace = chrome(7, &profile, label, |_, _| String::new());
+    let runs = slices(&profile, |_, _| String::new());
+    let trace = chrome(7, profile.workers, &runs, label);
     let events = trace["traceEvents"].as_array().unwrap();
     let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();
     assert_eq!((count("X"), count("M"), count("s"), count("f")), (3, 3, 1, 1));

@@ -4,7 +4,7 @@ use crate::Block;
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eip7928::AccountChanges;
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, keccak256};
 use alloy_rlp::Decodable;
 use std::sync::Arc;
 use weft_evm::{Executed, Executor, MemoryState};
@@ -195,6 +195,12 @@ impl World {
         let executor = Executor::new(workers).with_min_parallel_transactions(2);
         let executed = executor.build(&header, &candidates, &state, &params).unwrap();
         assert_eq!(executed.transactions.len(), drafts.len(), "{:?}", executed.skipped);
+        // The other nodes: one with the access list, one without.
+        let sealed = executed.seal(header, B256::ZERO);
+        for list in [Some(&executed.access_list[..]), None] {
+            let other = executor.verify(sealed.header(), &candidates, list, &state, &params);
+            assert_eq!(other.unwrap().access_record, executed.access_record);
+        }
         Ran {
             transactions: executed.plain_transactions(),
             senders: drafts.iter().map(|draft| draft.from).collect(),

@@ -54,6 +54,14 @@ pub(super) const METHODS: &[Method] = &[
     .gives("ObjectOrNull", "`{traceEvents}`")
     .fails(&[-32001, 4444]),
     Method::new(
+        "weft_getRecordFile",
+        "Everything that the record page and `weft record` show of a block, as one object that needs no node any more.",
+    )
+    .takes(&[BLOCK_ID])
+    .gives("ObjectOrNull", "`{format, source, record, criticalPath, conflicts, advice, transactions}`")
+    .fails(&[-32001, 4444])
+    .limits("what each transaction read and wrote: blocks of up to 2,000 transactions"),
+    Method::new(
         "weft_getRecordStats",
         "One line of numbers for each of the newest blocks, and their totals.",
     )

@@ -9,26 +9,25 @@ use alloy_primitives::{Bytes, hex};
 use loaded::Loaded;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weft_record::json as present;
 use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
-use weft_types::{AccessRecord, SealedBlock};
+use weft_types::SealedBlock;
 
 mod analysis;
+mod file;
 mod loaded;
 mod names;
-mod shape;
 mod simulate;
 mod stats;
 mod transaction;
-
-/// Worker counts for which the record says how fast the block could have been.
-const WORKERS: [u32; 4] = [2, 4, 8, 16];
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "weft_getBlockRecord", 2, Work::Call, block_record);
     blocking(module, "weft_getCertificate", 1, Work::Read, certificate);
     blocking(module, "weft_chainInfo", 0, Work::Read, |context, _| chain_info(context));
     analysis::register(module);
+    file::register(module);
     names::register(module);
     simulate::register(module);
     stats::register(module);
@@ -63,7 +62,7 @@ fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure
         "hash": loaded.hash,
         "timestamp": loaded.timestamp,
         "deterministic": deterministic(&loaded, &options, &registry)?,
-        "local": local(&loaded, &options, &registry)?,
+        "local": local(&loaded, &options, &registry),
     }))
 }
 
@@ -92,9 +91,9 @@ pub(super) fn event(
         Some(loaded) => {
             let record = match transactions {
                 true => deterministic(&loaded, &parts, &registry)?,
-                false => summary(&loaded.access),
+                false => present::summary(&loaded.recorded()),
             };
-            (record, local(&loaded, &parts, &registry)?)
+            (record, local(&loaded, &parts, &registry))
         }
     };
     Ok(json!({
@@ -109,23 +108,6 @@ pub(super) fn event(
     }))
 }
 
-/// How much work the block was, and how fast it could have been.
-fn summary(record: &AccessRecord) -> Value {
-    let (critical_path_gas, critical_path) = record.critical_path();
-    let mut best = serde_json::Map::new();
-    for workers in WORKERS {
-        best.insert(workers.to_string(), json!(record.best_speedup(Some(workers))));
-    }
-    best.insert("unlimited".to_owned(), json!(record.best_speedup(None)));
-    json!({
-        "workGas": record.work_gas(),
-        "criticalPathGas": critical_path_gas,
-        "criticalPath": critical_path,
-        "dependentTransactions": record.dependent_transactions(),
-        "bestSpeedup": best,
-    })
-}
-
 /// The half that is equal on every node.
 fn deterministic(
     loaded: &Loaded,
@@ -133,13 +115,14 @@ fn deterministic(
     registry: &Registry,
 ) -> Result<Value, Failure> {
     let record = &loaded.access;
-    let mut half = summary(record);
+    let recorded = loaded.recorded();
+    let mut half = present::summary(&recorded);
     if options.columns {
-        half["columns"] = shape::columns(loaded, registry);
+        half["columns"] = present::columns(&recorded, registry);
         return Ok(half);
     }
     half["edges"] = json!(record.edges());
-    let mut transactions = shape::transactions(loaded, options.names.then_some(registry));
+    let mut transactions = present::transactions(&recorded, options.names.then_some(registry));
     for (transaction, access) in transactions.iter_mut().zip(&record.transactions) {
         let reads = if options.reads { &access.reads[..] } else { &[] };
         transaction["gasUsed"] = json!(access.gas_used);
@@ -151,23 +134,16 @@ fn deterministic(
 }
 
 /// The half that only this node saw.
-fn local(loaded: &Loaded, options: &RecordOptions, registry: &Registry) -> Result<Value, Failure> {
-    let Some(profile) = &loaded.profile else { return Ok(Value::Null) };
-    let (speedup, reexecutions) = (profile.speedup(), profile.reexecutions());
-    let mut half = serde_json::to_value(weft_types::RunProfile {
-        incarnations: Vec::new(),
-        ..profile.clone()
-    })
-    .map_err(Failure::internal)?;
+fn local(loaded: &Loaded, options: &RecordOptions, registry: &Registry) -> Value {
+    let Some(profile) = &loaded.profile else { return Value::Null };
+    let mut half = present::run_summary(profile);
     if options.incarnations && options.columns {
         let mut namer = Namer::new(registry, loaded.block());
-        half["columns"] = shape::run_columns(profile, &mut namer);
+        half["columns"] = present::run_columns(profile, &mut namer);
     } else if options.incarnations {
         half["incarnations"] = json!(profile.incarnations);
     }
-    half["speedup"] = json!({ "value": speedup, "estimated": true });
-    half["reexecutions"] = json!(reexecutions);
-    Ok(half)
+    half
 }
 
 /// The certificate with everything that is needed to verify it: who signed which bytes.
@@ -225,6 +201,7 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "finality": "instant: latest, safe and finalized are the same block; blocks are never removed",
         "stateCommitment": "blake3",
         "devnet": config.devnet,
+        "recordLevel": config.record_level,
         "public": config.public,
         "oldest": {
             "state": oldest.of(Kept::History),

@@ -18,6 +18,10 @@ struct Node {
 }
 
 fn node(cheats: bool) -> Node {
+    node_with(cheats, weft_evm::RecordLevel::Full)
+}
+
+fn node_with(cheats: bool, level: weft_evm::RecordLevel) -> Node {
     let validator = Validator { name: "one".into(), public_key: [7; 32], power: 1 };
     let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
     let validator = Validator { public_key: key.verifying_key().to_bytes(), ..validator };
@@ -29,8 +33,8 @@ fn node(cheats: bool) -> Node {
     let state = GenesisState { block: &genesis.block, diff: &genesis.diff };
     let store = Store::open(folder.path(), state, StoreOptions::devnet()).unwrap();
     let pool = Arc::new(Pool::new(genesis.params.chain_id, PoolLimits::default()));
-    let (executor, params) = (Arc::new(Executor::new(1)), genesis.params.clone());
-    let chain = Chain::new(store, executor, Arc::clone(&pool), params, Address::ZERO);
+    let (executor, params) = (Executor::new(1).with_record(level), genesis.params.clone());
+    let chain = Chain::new(store, Arc::new(executor), Arc::clone(&pool), params, Address::ZERO);
     Node { chain, pool, _folder: folder }
 }
 
@@ -246,4 +250,39 @@ fn a_made_up_body_does_not_belong_to_the_header() {
     let commands = vec![Command { salt: 0, last_height: 1, action: Action::DropTransactions }];
     let commanded = BlockBody { commands, access_list: list, ..BlockBody::default() };
     assert!(!belongs(&header, &commanded.encode()));
+}
+
+#[test]
+fn what_the_record_level_leaves_out_is_not_kept_and_the_block_is_the_same() {
+    use weft_evm::RecordLevel;
+    let mut hashes = Vec::new();
+    for level in [RecordLevel::Off, RecordLevel::Counts, RecordLevel::Full] {
+        let node = node_with(true, level);
+        node.command(1, Action::Impersonate { address: SOMEONE, on: true });
+        node.commit(node.chain.build(Round(0)).unwrap());
+        let head = node.chain.head();
+        let transaction = unsigned(node.chain.params.chain_id, SOMEONE);
+        node.pool.admit(transaction, Origin::Rpc, &*head.state, head.block.header()).unwrap();
+        let block = node.chain.build(Round(0)).unwrap();
+        hashes.push((block.block.header().state_root, block.block.header().receipts_root));
+        node.commit(block);
+        let store = &node.chain.store;
+        let (record, profile) = (store.access_record(2).unwrap(), store.profile(2).unwrap());
+        assert_eq!(
+            record.map(|record| record.transactions.len()),
+            match level {
+                RecordLevel::Off => None,
+                _ => Some(1),
+            }
+        );
+        assert_eq!(
+            profile.map(|profile| profile.incarnations.len()),
+            match level {
+                RecordLevel::Off => None,
+                RecordLevel::Counts => Some(0),
+                RecordLevel::Full => Some(1),
+            }
+        );
+    }
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
 }

@@ -88,6 +88,7 @@ fn a_node_refuses_an_imported_home_and_says_what_serves_it() {
         home: home.root().to_owned(),
         rpc: None,
         p2p: None,
+        record: None,
         workers: None,
         log: None,
         unsafe_reset_signing: false,

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RpcFailure {
+pub(crate) enum RpcFailure {
     /// Not `http://host:port`.
     #[error("{url:?} is not an address of the form http://host:port")]
     Url {
@@ -41,13 +41,13 @@ pub(super) enum RpcFailure {
 }
 
 /// A connection that is kept open.
-pub(super) struct Client {
+pub(crate) struct Client {
     server: String,
     requests: SendRequest<Full<Bytes>>,
 }
 
 impl Client {
-    pub(super) async fn connect(url: &str) -> Result<Self, RpcFailure> {
+    pub(crate) async fn connect(url: &str) -> Result<Self, RpcFailure> {
         let server = url
             .strip_prefix("http://")
             .map(|rest| rest.trim_end_matches('/'))
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Calls one method.
-    pub(super) async fn call(&mut self, method: &str, params: &Value) -> Result<Value, RpcFailure> {
+    pub(crate) async fn call(&mut self, method: &str, params: &Value) -> Result<Value, RpcFailure> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut answer = self.post(body.to_string().into()).await?;
         match answer.get("error") {
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// Number of the newest block.
-    pub(super) async fn height(&mut self) -> Result<u64, RpcFailure> {
+    pub(crate) async fn height(&mut self) -> Result<u64, RpcFailure> {
         self.quantity("eth_blockNumber", &json!([])).await
     }
 

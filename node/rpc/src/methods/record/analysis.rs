@@ -1,7 +1,6 @@
 //! Conflicts, hot spots, critical path and advice.
 
 use super::loaded::{Blocks, Loaded, one};
-use super::shape::{located, speedup};
 use crate::context::{Context, Work};
 use crate::error::Failure;
 use crate::methods::{Module, blocking};
@@ -9,21 +8,17 @@ use crate::params::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use weft_record::advice::{Advice, Collected, Words, advise, if_followed};
-use weft_record::conflict::{Conflict, conflicts};
-use weft_record::graph;
+use weft_record::advice::{Collected, advise};
+use weft_record::conflict::Conflict;
 use weft_record::hotspot::{By, Hotspot, Place, Tally};
-use weft_record::names::{Namer, Registry};
+use weft_record::json as present;
+use weft_record::names::Namer;
 use weft_types::{EdgeKind, TxIndex};
 
 /// Entries that an answer has unless the caller asks for another number.
 const LIMIT: usize = 25;
 /// Most entries of an answer.
 const LIMIT_MAX: usize = 500;
-/// Pairs of waiting transaction and writer that one conflict lists.
-const EDGES_MAX: usize = 1000;
-/// Steps of a critical path that have names.
-const NAMED_STEPS_MAX: usize = 2000;
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "weft_getConflicts", 2, Work::Call, conflicts_method);
@@ -55,49 +50,12 @@ fn conflicts_method(context: &Context, args: &mut Args<'_>) -> Result<Value, Fai
     };
     let mut found: Vec<(u64, Value)> = Vec::new();
     blocks.for_each(context, |loaded| {
-        found.extend(of_block(loaded, &context.records.registry(), most, wanted));
+        let registry = context.records.registry();
+        found.extend(present::conflicts(&loaded.recorded(), &registry, most, wanted));
         found.sort_by_key(|(gas, _)| std::cmp::Reverse(*gas));
         found.truncate(most);
     })?;
     Ok(found.into_iter().map(|(_, value)| value).collect())
-}
-
-/// The conflicts of one block with names, and the gas by which they are ranked.
-fn of_block(
-    loaded: &Loaded,
-    registry: &Registry,
-    most: usize,
-    wanted: impl Fn(&Conflict) -> bool,
-) -> Vec<(u64, Value)> {
-    let block = loaded.block();
-    let mut namer = Namer::new(registry, block);
-    let kept = conflicts(block.access).into_iter().filter(wanted).take(most);
-    kept.map(|conflict| {
-        let gas = conflict.serialised_gas;
-        (gas, conflict_json(loaded.number, &conflict, &mut namer))
-    })
-    .collect()
-}
-
-/// All conflicts of a block, for answers that contain them among others.
-pub(super) fn block_conflicts(loaded: &Loaded, registry: &Registry) -> Vec<Value> {
-    of_block(loaded, registry, LIMIT, |_| true).into_iter().map(|(_, value)| value).collect()
-}
-
-fn conflict_json(number: u64, conflict: &Conflict, namer: &mut Namer<'_>) -> Value {
-    let samples: Vec<TxIndex> = conflict.waits.iter().map(|(reader, _)| *reader).collect();
-    let mut value = located(&conflict.location, namer, &samples);
-    let edges = conflict.waits.iter().take(EDGES_MAX);
-    let edges: Vec<Value> =
-        edges.map(|(reader, writer)| json!({ "from": writer, "to": reader })).collect();
-    value["block"] = json!(number);
-    value["serialisedGas"] = json!(conflict.serialised_gas);
-    value["pathGas"] = json!(conflict.path_gas);
-    value["waiting"] = json!(conflict.waits.len());
-    value["writers"] = json!(conflict.writers.iter().take(EDGES_MAX).collect::<Vec<_>>());
-    value["readers"] = json!(samples.iter().take(EDGES_MAX).collect::<Vec<_>>());
-    value["edges"] = Value::Array(edges);
-    value
 }
 
 #[derive(Deserialize)]
@@ -152,7 +110,7 @@ fn hotspot_json(hotspot: &Hotspot, waited: u64, number: u64, namer: &mut Namer<'
     let own = hotspot.samples.iter().filter(|(block, _)| *block == number);
     let samples: Vec<TxIndex> = own.map(|(_, index)| *index).collect();
     let mut value = match &hotspot.place {
-        Place::Location(location) => located(location, namer, &samples),
+        Place::Location(location) => present::located(location, namer, &samples),
         Place::Account(address) => json!({
             "address": address, "name": namer.account(address), "contractKind": namer.kind(address),
         }),
@@ -177,40 +135,7 @@ fn hotspot_json(hotspot: &Hotspot, waited: u64, number: u64, namer: &mut Namer<'
 fn critical_path(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let Some(loaded) = one(context, args)? else { return Ok(Value::Null) };
     let registry = context.records.registry();
-    Ok(path_json(&loaded, &registry))
-}
-
-/// The critical path with what binds each pair of its transactions.
-pub(super) fn path_json(loaded: &Loaded, registry: &Registry) -> Value {
-    let block = loaded.block();
-    let mut namer = Namer::new(registry, block);
-    let steps = graph::critical_steps(block.access);
-    let path_gas: u64 = steps.iter().map(|step| step.gas).sum();
-    let steps: Vec<Value> = (steps.iter().enumerate())
-        .map(|(place, step)| {
-            let via = step.via.iter().map(|(_, location)| {
-                if place < NAMED_STEPS_MAX {
-                    located(location, &mut namer, &[step.index])
-                } else {
-                    json!(location)
-                }
-            });
-            let via: Vec<Value> = via.collect();
-            let function = block.function(step.index);
-            json!({
-                "tx": step.index, "gas": step.gas, "via": via,
-                "hash": block.transactions[step.index.0 as usize].tx_hash(),
-                "function": namer.function(&function),
-            })
-        })
-        .collect();
-    json!({
-        "block": loaded.number,
-        "workGas": block.access.work_gas(),
-        "pathGas": path_gas,
-        "bestSpeedup": block.access.best_speedup(None),
-        "steps": steps,
-    })
+    Ok(present::critical_path(&loaded.recorded(), &registry))
 }
 
 fn advice(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
@@ -218,7 +143,7 @@ fn advice(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     let (from, to) = blocks.heights(context)?;
     if from == to {
         let Some(loaded) = Loaded::read(context, from)? else { return Ok(Value::Null) };
-        return Ok(block_advice(&loaded, &context.records.registry()));
+        return Ok(present::advice(&loaded.recorded(), &context.records.registry()));
     }
     let mut collected = Collected::default();
     blocks.for_each(context, |loaded| {
@@ -229,45 +154,10 @@ fn advice(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     for entry in collected.ranked(LIMIT) {
         let Some(loaded) = Loaded::read(context, entry.number)? else { continue };
         let mut namer = Namer::new(&registry, loaded.block());
-        let mut value = advice_json(entry.number, &entry.advice, &mut namer);
+        let mut value = present::advice_of(entry.number, &entry.advice, &mut namer);
         value["blocks"] = json!(entry.blocks);
         value["serialisedGas"] = json!(entry.serialised_gas);
         entries.push(value);
     }
     Ok(json!({ "from": from, "to": to, "advice": entries }))
-}
-
-/// Advice about one block, and what it would be worth to follow all of it.
-pub(super) fn block_advice(loaded: &Loaded, registry: &Registry) -> Value {
-    let block = loaded.block();
-    let mut namer = Namer::new(registry, block);
-    let pieces = advise(&block, registry);
-    let entries: Vec<Value> =
-        pieces.iter().map(|piece| advice_json(loaded.number, piece, &mut namer)).collect();
-    json!({
-        "from": loaded.number,
-        "to": loaded.number,
-        "bestSpeedup": block.access.best_speedup(None),
-        "ifFollowed": speedup(&if_followed(&block, &pieces)),
-        "advice": entries,
-    })
-}
-
-fn advice_json(number: u64, advice: &Advice, namer: &mut Namer<'_>) -> Value {
-    let Words { title, remedy, place, guessed } = Words::new(advice, namer);
-    json!({
-        "rule": advice.rule,
-        "title": title,
-        "remedy": remedy,
-        "place": place,
-        "guessed": guessed,
-        "location": advice.location,
-        "block": number,
-        "transactions": advice.transactions,
-        "count": advice.count,
-        "of": advice.of,
-        "serialisedGas": advice.serialised_gas,
-        "bestSpeedup": speedup(&advice.now),
-        "bestSpeedupWithout": speedup(&advice.without),
-    })
 }

@@ -9,6 +9,7 @@ use alloy_primitives::{Address, B256};
 use alloy_rlp::Decodable;
 use serde::Deserialize;
 use weft_record::Block;
+use weft_record::json::Recorded;
 use weft_store::StoreError;
 use weft_types::{AccessRecord, Receipt, RunProfile, Transaction};
 
@@ -67,6 +68,16 @@ impl Loaded {
             receipts: &self.receipts,
             access: &self.access,
             list: &self.list,
+        }
+    }
+
+    pub(super) fn recorded(&self) -> Recorded<'_> {
+        Recorded {
+            number: self.number,
+            hash: self.hash,
+            timestamp: self.timestamp,
+            block: self.block(),
+            profile: self.profile.as_ref(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `weft_simulateBlock`: the record of a block that does not exist, so that a contract's parallelism can be tested.
 
-use super::analysis::{block_advice, block_conflicts, path_json};
 use super::loaded::{Loaded, decode_list};
 use super::{RecordOptions, deterministic, local};
 use crate::context::{Context, Work};
@@ -18,10 +17,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_evm::{Executed, ExecutionError, Executor};
+use weft_record::json as present;
 use weft_types::{Header, RecoveredTransaction, StateReader, Transaction};
 
 /// Transactions of one simulated block.
 const TRANSACTIONS_MAX: usize = 1000;
+/// Conflicts of an answer.
+const CONFLICTS: usize = 25;
 /// Gas limit of a transaction that does not say (EIP-7825's cap).
 const GAS_LIMIT: u64 = 16_777_216;
 
@@ -111,16 +113,20 @@ fn answer(
         incarnations: options.incarnations,
         ..RecordOptions::default()
     };
+    let recorded = loaded.recorded();
+    let conflicts = present::conflicts(&recorded, &registry, CONFLICTS, |_| true);
+    let conflicts: Vec<Value> = conflicts.into_iter().map(|(_, value)| value).collect();
+    let advice = present::advice(&recorded, &registry);
     Ok(json!({
         "number": header.number,
         "transactions": results,
         "skipped": skipped,
         "deterministic": deterministic(&loaded, &record, &registry)?,
-        "local": local(&loaded, &record, &registry)?,
-        "conflicts": block_conflicts(&loaded, &registry),
-        "criticalPath": path_json(&loaded, &registry),
-        "advice": block_advice(&loaded, &registry)["advice"],
-        "ifFollowed": block_advice(&loaded, &registry)["ifFollowed"],
+        "local": local(&loaded, &record, &registry),
+        "conflicts": conflicts,
+        "criticalPath": present::critical_path(&recorded, &registry),
+        "advice": advice["advice"],
+        "ifFollowed": advice["ifFollowed"],
     }))
 }
 

@@ -1,14 +1,13 @@
-//! Records in JSON: one object a transaction for programs, columns for the page.
+//! One object a transaction for programs, columns for the page.
 
-use super::loaded::Loaded;
+use super::{Recorded, located};
+use crate::conflict::conflicts;
+use crate::graph;
+use crate::names::{Namer, Registry};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_primitives::Address;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use weft_record::advice::Speedup;
-use weft_record::conflict::conflicts;
-use weft_record::graph;
-use weft_record::names::{Namer, Registry};
 use weft_types::{IncarnationOutcome, Location, RunProfile, TxIndex};
 
 /// Dependencies that the columns have at most.
@@ -16,49 +15,33 @@ const EDGES_MAX: usize = 200_000;
 /// Locations that have names in the columns: the hottest.
 const NAMED_MAX: usize = 64;
 
-/// A location with its name.
-pub(super) fn located(location: &Location, namer: &mut Namer<'_>, samples: &[TxIndex]) -> Value {
-    let name = namer.location(location, samples);
-    let mut value = json!(location);
-    value["name"] = json!(name.text);
-    value["guessed"] = json!(name.guessed);
-    value
-}
-
-/// A speed-up as a number.
-pub(super) fn speedup(speedup: &Speedup) -> f64 {
-    if speedup.path_gas == 0 {
-        return 1.0;
-    }
-    speedup.work_gas as f64 / speedup.path_gas as f64
-}
-
 /// What the block says of each transaction, without reads and writes.
-pub(super) fn transactions(loaded: &Loaded, registry: Option<&Registry>) -> Vec<Value> {
-    let block = loaded.block();
+#[must_use]
+pub fn transactions(recorded: &Recorded<'_>, registry: Option<&Registry>) -> Vec<Value> {
+    let block = recorded.block;
     let namer = registry.map(|registry| Namer::new(registry, block));
     let of = |index: usize| {
-        let transaction = &loaded.transactions[index];
+        let transaction = &block.transactions[index];
         let function = block.function(TxIndex(index as u32));
         let mut value = json!({
             "index": index,
             "hash": transaction.tx_hash(),
             "type": transaction.ty(),
-            "from": loaded.senders[index],
+            "from": block.senders[index],
             "to": transaction.to(),
             "selector": function.selector,
-            "status": loaded.receipts.get(index).map(|receipt| u8::from(receipt.status())),
+            "status": block.receipts.get(index).map(|receipt| u8::from(receipt.status())),
         });
         if transaction.to().is_none() {
             value["creates"] = json!(function.contract);
         }
         if let Some(namer) = &namer {
             value["function"] = json!(namer.function(&function));
-            value["fromName"] = json!(namer.account(&loaded.senders[index]));
+            value["fromName"] = json!(namer.account(&block.senders[index]));
         }
         value
     };
-    (0..loaded.transactions.len()).map(of).collect()
+    (0..block.transactions.len()).map(of).collect()
 }
 
 /// Numbers that stand for values which repeat.
@@ -84,21 +67,22 @@ impl<T: Ord + Clone> Table<T> {
 }
 
 /// The block as arrays with one entry per transaction, dependency and location: what the page draws.
-pub(super) fn columns(loaded: &Loaded, registry: &Registry) -> Value {
-    let block = loaded.block();
+#[must_use]
+pub fn columns(recorded: &Recorded<'_>, registry: &Registry) -> Value {
+    let block = recorded.block;
     let mut namer = Namer::new(registry, block);
     let mut addresses: Table<Address> = Table::new();
     let mut functions: Table<String> = Table::new();
     let (mut from, mut to, mut function, mut creates) = (vec![], vec![], vec![], vec![]);
     for index in 0..block.len() {
         let called = block.function(TxIndex(index as u32));
-        from.push(addresses.number(&loaded.senders[index]));
+        from.push(addresses.number(&block.senders[index]));
         to.push(addresses.number(&called.contract));
-        creates.push(u8::from(loaded.transactions[index].to().is_none()));
+        creates.push(u8::from(block.transactions[index].to().is_none()));
         let name = match (called.selector, namer.signature(&called)) {
             (_, Some(signature)) => signature.to_owned(),
             (Some(selector), None) => selector.to_string(),
-            (None, None) if loaded.transactions[index].to().is_none() => "create".to_owned(),
+            (None, None) if block.transactions[index].to().is_none() => "create".to_owned(),
             (None, None) => "transfer".to_owned(),
         };
         function.push(functions.number(&name));
@@ -107,7 +91,7 @@ pub(super) fn columns(loaded: &Loaded, registry: &Registry) -> Value {
         addresses.values.iter().map(|address| namer.account(address)).collect();
     let kinds: Vec<_> = addresses.values.iter().map(|address| namer.kind(address)).collect();
     let status: Vec<Option<u8>> = (0..block.len())
-        .map(|index| loaded.receipts.get(index).map(|receipt| u8::from(receipt.status())))
+        .map(|index| block.receipts.get(index).map(|receipt| u8::from(receipt.status())))
         .collect();
     let gas: Vec<u64> = block.access.transactions.iter().map(|access| access.gas_used).collect();
     let mut columns = json!({
@@ -117,15 +101,15 @@ pub(super) fn columns(loaded: &Loaded, registry: &Registry) -> Value {
         "gas": gas, "status": status,
         "depth": graph::depths(block.access), "startGas": graph::starts(block.access),
     });
-    edges(loaded, &mut namer, &mut columns);
+    edges(recorded, &mut namer, &mut columns);
     columns
 }
 
 /// Dependencies and the locations they are at; the hottest have names.
-fn edges(loaded: &Loaded, namer: &mut Namer<'_>, columns: &mut Value) {
+fn edges(recorded: &Recorded<'_>, namer: &mut Namer<'_>, columns: &mut Value) {
     let mut locations: Table<Location> = Table::new();
     let mut described: Vec<Value> = Vec::new();
-    for (place, conflict) in conflicts(&loaded.access).iter().enumerate() {
+    for (place, conflict) in conflicts(recorded.block.access).iter().enumerate() {
         locations.number(&conflict.location);
         let samples: Vec<TxIndex> = conflict.waits.iter().take(4).map(|(r, _)| *r).collect();
         described.push(if place < NAMED_MAX {
@@ -134,7 +118,7 @@ fn edges(loaded: &Loaded, namer: &mut Namer<'_>, columns: &mut Value) {
             json!(conflict.location)
         });
     }
-    let all = loaded.access.edges();
+    let all = recorded.block.access.edges();
     let (mut from, mut to, mut at) = (vec![], vec![], vec![]);
     for edge in all.iter().take(EDGES_MAX) {
         from.push(edge.from);
@@ -148,7 +132,8 @@ fn edges(loaded: &Loaded, namer: &mut Namer<'_>, columns: &mut Value) {
 }
 
 /// The run of the block as arrays with one entry per incarnation. Outcome: 0 settled, 1 aborted, 2 blocked, 3 panicked.
-pub(super) fn run_columns(profile: &RunProfile, namer: &mut Namer<'_>) -> Value {
+#[must_use]
+pub fn run_columns(profile: &RunProfile, namer: &mut Namer<'_>) -> Value {
     let mut names: BTreeMap<Location, usize> = BTreeMap::new();
     let mut causes: Vec<Value> = Vec::new();
     let (mut tx, mut incarnation, mut worker, mut start, mut duration) =

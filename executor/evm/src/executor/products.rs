@@ -1,0 +1,61 @@
+//! What is made of a block besides the verdict on it.
+
+/// What to compute besides verdict, gas used and requests. What is left out is empty in [`Executed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// `receipts`, with their blooms; implied by `receipts_root`.
+    pub receipts: bool,
+    /// `access_list` and `access_list_hash`.
+    pub access_list: bool,
+    /// `access_record`.
+    pub access_record: bool,
+    /// `receipts_root` and `logs_bloom`.
+    pub receipts_root: bool,
+    /// `diff` and `wiped`.
+    pub diff: bool,
+    /// `profile.incarnations`; without it the profile has counts only.
+    pub incarnations: bool,
+}
+
+/// How much of an execution a node records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordLevel {
+    /// Nothing.
+    Off,
+    /// Who read and wrote what, and the sums of the run.
+    Counts,
+    /// Besides, each execution with its times, its worker and its end.
+    Full,
+}
+
+impl Products {
+    /// Everything that a node keeps of a block.
+    pub const ALL: Self = Self {
+        receipts: true,
+        access_list: true,
+        access_record: true,
+        receipts_root: true,
+        diff: true,
+        incarnations: true,
+    };
+
+    /// What a node makes of a block that keeps records at this level.
+    #[must_use]
+    pub const fn of_node(level: RecordLevel) -> Self {
+        Self {
+            access_record: !matches!(level, RecordLevel::Off),
+            incarnations: matches!(level, RecordLevel::Full),
+            ..Self::ALL
+        }
+    }
+
+    /// None of it: what a plain loop of the machine gives.
+    pub const NONE: Self = Self {
+        receipts: false,
+        access_list: false,
+        access_record: false,
+        receipts_root: false,
+        diff: false,
+        incarnations: false,
+    };
+}
