@@ -161,7 +161,7 @@ async fn start_nodes(
             accounts: Arc::clone(accounts),
             artifacts: artifacts.clone(),
             on_block: Box::new(move |committed, finality| {
-                if let Some(printer) = &report {
+                if let Some(printer) = report.as_ref().filter(|printer| printer.speaks()) {
                     printer.print(&summary(committed, finality, &names));
                 }
             }),

@@ -110,10 +110,8 @@ async fn the_content_of_the_pool_has_the_shape_of_geth() {
     }
     assert_eq!(content["pending"][&bob]["0"]["from"], bob.to_lowercase());
     // Not included yet: the most that it would pay.
-    assert_eq!(
-        content["pending"][&bob]["0"]["gasPrice"],
-        content["pending"][&bob]["0"]["maxFeePerGas"]
-    );
+    assert_eq!(content["pending"][&alice]["0"]["maxFeePerGas"], "0x4a817c800");
+    assert_eq!(content["pending"][&alice]["0"]["gasPrice"], "0x4a817c800");
     let own = world.ok("txpool_contentFrom", json!([bob])).await;
     assert_eq!(own["pending"], content["pending"][&bob]);
     assert_eq!(own["queued"], content["queued"][&bob]);
