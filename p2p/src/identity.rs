@@ -108,15 +108,6 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_made_for_its_owner_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("keys/node.key");
-        load_or_create(&path).unwrap();
-        let mode = fs::metadata(dir.path().join("keys")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-    }
-
-    #[test]
     fn a_folder_that_cannot_be_made_is_named_in_the_error() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");

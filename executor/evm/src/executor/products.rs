@@ -1,6 +1,7 @@
 //! What is made of a block besides the verdict on it.
 
-/// What to compute besides verdict, gas used and requests. What is left out is empty in [`Executed`].
+/// What to compute besides verdict, gas used and requests. What is left out is empty in
+/// [`Executed`](super::Executed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Products {
     /// `receipts`, with their blooms; implied by `receipts_root`.
