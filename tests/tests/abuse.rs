@@ -35,7 +35,7 @@ fn size() -> Size {
 }
 
 /// Memory that the node may take beyond what it had, in bytes: the answers that may wait
-/// (512 MiB), and what the allocator keeps.
+/// (384 MiB, and 125 for those who read), and what the allocator keeps.
 const GROWTH_MAX: u64 = 700 * 1024 * 1024;
 
 /// Sends one transaction after the other on a connection of its own and counts the receipts: as

@@ -10,7 +10,8 @@
 //!
 //! # Invariants
 //! - Answers that wait are at most [`CONNECTION_WAITING_BYTES_MAX`] for one connection and
-//!   [`WAITING_BYTES_MAX`] for all; one that would exceed it becomes an error.
+//!   [`WAITING_BYTES_MAX`] for all; one that would exceed it becomes an error. A small one for a caller
+//!   that has read everything never does.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -38,8 +39,12 @@ const PAUSE_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes of answers that wait for one caller; enough for the largest answer.
 const CONNECTION_WAITING_BYTES_MAX: usize = 80 * 1024 * 1024;
 
-/// Most bytes of answers that wait for all callers.
-const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Most bytes of answers that wait for all callers, but for [`ALWAYS_BYTES`] each.
+const WAITING_BYTES_MAX: usize = 384 * 1024 * 1024;
+
+/// An answer of this size is taken on every connection for which nothing waits: callers that do not read
+/// must not keep those that do from being answered. With 500 connections this is 125 MiB.
+const ALWAYS_BYTES: usize = 256 * 1024;
 
 /// A connection on which no byte moves for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(90);
@@ -100,8 +105,8 @@ impl Connection {
         let mut state = self.state.lock();
         let own = state.answer_bytes + size;
         let fits = self.all.0.fetch_add(size, Ordering::AcqRel) + size <= WAITING_BYTES_MAX;
-        // An empty connection may always be answered with what fits into one answer.
-        if !fits || own > CONNECTION_WAITING_BYTES_MAX {
+        let always = state.answer_bytes == 0 && size <= ALWAYS_BYTES;
+        if !(fits || always) || own > CONNECTION_WAITING_BYTES_MAX {
             self.all.0.fetch_sub(size, Ordering::AcqRel);
             return false;
         }
@@ -337,8 +342,14 @@ mod tests {
             .collect();
         let fit = others.iter().filter(|c| c.announce(CONNECTION_WAITING_BYTES_MAX, 0)).count();
         assert_eq!(fit + 1, WAITING_BYTES_MAX / CONNECTION_WAITING_BYTES_MAX);
+        let rest = connection(&all);
+        assert!(rest.announce(WAITING_BYTES_MAX % CONNECTION_WAITING_BYTES_MAX, 0));
+        // All that may wait does: who has read everything gets a small answer all the same, and one.
+        let reader = connection(&all);
+        assert!(!reader.announce(ALWAYS_BYTES + 1, 0) && reader.announce(ALWAYS_BYTES, 0));
+        assert!(!reader.announce(1, 0));
         one.sent(CONNECTION_WAITING_BYTES_MAX + 14);
-        drop(others);
+        drop((others, rest, reader));
         assert_eq!(all.0.load(Ordering::Acquire), 0);
     }
 }
