@@ -113,18 +113,18 @@
 //!                                              1,000 deep          16.4 us
 //!                                              100,000 deep        17.2 us
 //! ```
-//! With no memory for the tree (`tree_memory_bytes` 0) the root costs 3.3 to 5.2 times as much, as every small subtree
-//! that a block touches is read from the database again: 331 ms and 372 ms (minimum, median) against 64 ms and
-//! 113 ms in the same run, on the same machine when it was busy, with 41 MiB for 2,000,000 leaves:
+//! With no memory for the tree (`tree_memory_bytes` 0) the root costs 5 times as much, as every small subtree that a
+//! block touches is read from the database again: 189 ms against 38 ms (minima; medians 214 and 46) in the same run,
+//! with 41 MiB for 2,000,000 leaves:
 //! ```console
 //! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --depth 1
 //! ```
-//! The same holds for a large state whose tree does not fit: with 1 GiB for it, as by default, a changed key of
-//! 10,000,000 accounts (20,000,000 leaves) cost 4.3 times one of 1,000,000, nearly all of it in the root (835 ms
-//! against 109 ms, minima, the machine busy). Held whole that tree would take about 4.6 GB (`tree_memory_bytes`);
-//! `weft-commitment` has the figures of such trees: 1.5 times.
+//! A block of 20,000 changed keys on 10,000,000 accounts (20,000,000 leaves) costs 1.36 times one on 1,000,000 while
+//! the tree has memory for them, about 4.6 GB: 119 ms against 88 ms, the root 63 against 42. Give a large state
+//! that much (`tree_memory_bytes`): with 1 GiB, as by default, most of the tree is stubs and the same block cost 4.3
+//! times as much (835 ms against 109 ms for the root, on a busy machine).
 //! ```console
-//! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --beside 10000000 --tree-mib 1024
+//! $ cargo bench --workspace --bench store -- --keys 1000000 --changed 20000 --beside 10000000 --tree-mib 6144
 //! ```
 //! On disk, after 10,000 blocks of 200 transfers, most of them to new accounts, and after merging;
 //! *pruned* keeps 1,000 blocks of everything that need not be kept for ever:
