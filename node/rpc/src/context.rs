@@ -184,6 +184,11 @@ impl Context {
         self.backend.store.header(at.height)?.ok_or_else(|| missing("header", at.height))
     }
 
+    /// Base fee of the block after the one with this header, in wei: what a command has set, or EIP-1559's.
+    pub(crate) fn next_base_fee(&self, header: &Header) -> u64 {
+        self.backend.pool.commands().next_base_fee(header)
+    }
+
     /// Header of the block that will follow `head`, as far as it is known before it is built.
     pub(crate) fn next_header(&self, head: &Head) -> Header {
         let (parent, params) = (head.block.header(), &self.backend.params);

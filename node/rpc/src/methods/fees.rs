@@ -12,7 +12,6 @@ use alloy_primitives::{U64, U128, U256};
 use alloy_rpc_types_eth::FeeHistory;
 use oracle::suggested_tip;
 use weft_store::Kept;
-use weft_types::header::next_base_fee;
 
 /// Most blocks of one `eth_feeHistory`.
 const HISTORY_BLOCKS_MAX: u64 = 1024;
@@ -21,14 +20,14 @@ const PERCENTILES_MAX: usize = 100;
 
 pub(super) fn register(module: &mut Module) {
     blocking(module, "eth_gasPrice", 0, Work::Read, |context, _| {
-        let base_fee = next_base_fee(context.backend.store.head().block.header());
+        let base_fee = context.next_base_fee(context.backend.store.head().block.header());
         Ok(U256::from(base_fee) + U256::from(suggested_tip(context)?))
     });
     blocking(module, "eth_maxPriorityFeePerGas", 0, Work::Read, |context, _| {
         Ok(U128::from(suggested_tip(context)?))
     });
     quick(module, "eth_baseFee", 0, |context, _| {
-        Ok(U64::from(next_base_fee(context.backend.store.head().block.header())))
+        Ok(U64::from(context.next_base_fee(context.backend.store.head().block.header())))
     });
     quick(module, "eth_blobBaseFee", 0, |context, _| {
         let head = context.backend.store.head();
@@ -65,12 +64,22 @@ fn fee_history(context: &Context, args: &mut Args<'_>) -> Result<FeeHistory, Fai
             rewards.push(block.rewards(&percentiles));
         }
         if height == at.height {
-            // The fee of the next block is fixed by this one, whether that block exists or not.
-            history.base_fee_per_gas.push(u128::from(block.next_base_fee));
+            // The fee of the next block is fixed, whether that block exists or not.
+            history.base_fee_per_gas.push(u128::from(base_fee_after(context, height)?));
             history.base_fee_per_blob_gas.push(block.blob_base_fees[1]);
         }
     }
     Ok(history)
+}
+
+/// Base fee of the block after the one at `height`, which must not be above the head.
+fn base_fee_after(context: &Context, height: u64) -> Result<u64, Failure> {
+    let head = context.backend.store.head();
+    if height >= head.block.height().0 {
+        return Ok(context.next_base_fee(head.block.header()));
+    }
+    let header = context.backend.store.header(height + 1)?;
+    Ok(header.and_then(|header| header.base_fee_per_gas).unwrap_or(0))
 }
 
 fn check_percentiles(percentiles: &[f64]) -> Result<(), Failure> {

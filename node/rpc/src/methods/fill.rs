@@ -20,7 +20,6 @@ use alloy_primitives::{Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use serde_json::{Value, json};
 use weft_evm::CallRequest;
-use weft_types::header::next_base_fee;
 use weft_types::transaction::encode_transaction;
 use weft_types::{RecoveredTransaction, Transaction};
 
@@ -88,7 +87,7 @@ fn transaction_type(request: &TransactionRequest) -> Result<u8, Failure> {
 }
 
 fn fees(context: &Context, at: &At, ty: u8, call: &CallRequest) -> Result<Fees, Failure> {
-    let base_fee = u128::from(next_base_fee(at.head.block.header()));
+    let base_fee = u128::from(context.next_base_fee(at.head.block.header()));
     if ty < 2 {
         return Ok(Fees::Price(match call.gas_price {
             Some(price) => price,

@@ -290,6 +290,40 @@ async fn the_chain_says_what_it_is_to_tools() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_base_fee_that_was_set_is_in_every_price() {
+    let world = World::development().await;
+    world.ok("anvil_setNextBlockBaseFeePerGas", json!(["0x77359400"])).await;
+    assert_eq!(world.ok("eth_baseFee", json!([])).await, json!("0x77359400"));
+    assert!(number(&world.ok("eth_gasPrice", json!([])).await) > 0x7735_9400);
+    let history = world.ok("eth_feeHistory", json!(["0x1", "latest"])).await;
+    assert_eq!(history["baseFeePerGas"][1], json!("0x77359400"));
+    let request = json!([{ "from": bob().address(), "to": SOMEONE, "value": "0x1" }]);
+    let filled = world.ok("eth_fillTransaction", request).await;
+    assert!(number(&filled["tx"]["maxFeePerGas"]) > 2 * 0x7735_9400);
+    world.ok("evm_mine", json!([])).await;
+    let history = world.ok("eth_feeHistory", json!(["0x1", "0x1"])).await;
+    assert_eq!(history["baseFeePerGas"][1], json!("0x77359400"), "what the block then had");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_plain_transfers_than_fit_raise_the_suggested_tip() {
+    let world = World::development().await;
+    world.ok("evm_setBlockGasLimit", json!(["0x186a0"])).await;
+    (0..4).for_each(|nonce| world.pool_one(transfer(nonce, 1)));
+    let four = number(&world.ok("eth_maxPriorityFeePerGas", json!([])).await);
+    assert_eq!(four, 100_000_000, "four fit into 100,000 gas");
+    world.ok("evm_setAutomine", json!([false])).await;
+    world.ok("evm_setBlockGasLimit", json!(["0xf618"])).await;
+    (0..4).for_each(|nonce| {
+        let tx = dynamic(nonce, TxKind::Call(SOMEONE), 1, Bytes::new());
+        let plain = alloy_consensus::TxEip1559 { gas_limit: 21_000, ..tx };
+        world.pool_one(sign(plain, &alice()));
+    });
+    let more = number(&world.ok("eth_maxPriorityFeePerGas", json!([])).await);
+    assert!(more > 1_000_000_000, "{more}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_is_traced_with_what_its_commands_changed() {
     let world = World::development().await;
     let call = dynamic(0, TxKind::Call(SOMEONE), 0, Bytes::new());

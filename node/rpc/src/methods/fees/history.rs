@@ -8,7 +8,6 @@ use alloy_primitives::B256;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use weft_types::header::next_base_fee;
 use weft_types::{Receipt, Transaction};
 
 /// Most blocks kept: as many as one `eth_feeHistory` may ask for.
@@ -22,8 +21,6 @@ pub(crate) struct BlockFees {
     hash: B256,
     /// Base fee in wei.
     pub(super) base_fee: u64,
-    /// Base fee of the block after it, in wei.
-    pub(super) next_base_fee: u64,
     /// Blob base fee, and that of the block after it, in wei (EIP-4844).
     pub(super) blob_base_fees: [u128; 2],
     /// Share of the blob gas that was used.
@@ -114,7 +111,6 @@ impl FeeBlocks {
         let fees = Arc::new(BlockFees {
             hash: block.hash(),
             base_fee,
-            next_base_fee: next_base_fee(header),
             blob_base_fees: [context.blob_base_fee(header), context.next_blob_base_fee(header)],
             blob_gas_used_ratio: context.blob_gas_used_ratio(header),
             gas_used: header.gas_used,
@@ -158,7 +154,6 @@ mod tests {
         BlockFees {
             hash: B256::ZERO,
             base_fee: 7,
-            next_base_fee: 7,
             blob_base_fees: [1; 2],
             blob_gas_used_ratio: 0.0,
             gas_used: cumulative,

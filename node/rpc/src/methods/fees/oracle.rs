@@ -19,7 +19,6 @@ use crate::context::Context;
 use crate::error::Failure;
 use alloy_consensus::Transaction as _;
 use weft_store::Head;
-use weft_types::header::next_base_fee;
 
 /// Blocks that are looked at.
 const BLOCKS: u64 = 20;
@@ -73,10 +72,11 @@ fn of_blocks<'a>(blocks: impl Iterator<Item = &'a BlockFees>) -> u128 {
 
 /// What gets a transaction into the next block when the pool holds more than fits.
 fn of_pool(context: &Context, head: &Head) -> u128 {
-    let base_fee = next_base_fee(head.block.header());
-    let gas_limit = context.backend.params.gas_limit;
+    let base_fee = context.next_base_fee(head.block.header());
+    let gas_limit = context.next_header(head).gas_limit;
     let (mut gas, mut marginal) = (0u64, None);
-    for transaction in context.backend.pool.best(base_fee, gas_limit) {
+    // Of plain transfers no more are handed out than fit, and it is the first that does not that counts.
+    for transaction in context.backend.pool.best(base_fee, gas_limit.saturating_mul(2)) {
         gas = gas.saturating_add(transaction.gas_limit());
         if gas > gas_limit {
             return marginal.map_or(0, |tip: u128| tip.saturating_add(1));
