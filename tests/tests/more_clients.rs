@@ -10,7 +10,7 @@ use weft_tests::clients::{install_clients, install_python_clients, or_skip};
 use weft_tests::process::Devnet;
 
 fn sources() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients")
+    PathBuf::from("clients")
 }
 
 /// Runs a program against a devnet of four validators, at the port of one of them.

@@ -2,14 +2,10 @@
 
 #![allow(clippy::print_stdout)] // what was measured is part of the report
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use weft_tests::clients::{has, install_clients, or_skip};
 use weft_tests::process::{free_ports, weft_binary};
-
-fn sources() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 #[test]
 fn the_pages_pure_functions_hold() {
@@ -17,8 +13,8 @@ fn the_pages_pure_functions_hold() {
         println!("skipped: Node.js is not installed");
         return;
     }
-    let tests = sources().join("ui/units.test.mjs");
-    let output = Command::new("node").arg("--test").arg(tests).output().expect("node starts");
+    let output =
+        Command::new("node").args(["--test", "ui/units.test.mjs"]).output().expect("node starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
@@ -30,10 +26,10 @@ fn a_browser_shows_the_record_of_a_devnet_without_errors_or_foreign_requests() {
         println!("skipped: a Chromium is not installed");
         return;
     };
-    let Some(clients) = or_skip(install_clients(&sources().join("clients"))) else { return };
+    let Some(clients) = or_skip(install_clients(Path::new("clients"))) else { return };
     let mut command = Command::new("node");
     command
-        .arg(sources().join("ui/page.mjs"))
+        .arg("ui/page.mjs")
         .args(["--port", &free_ports(4).to_string(), "--weft"])
         .arg(weft_binary())
         .env("CHROMIUM", browser)

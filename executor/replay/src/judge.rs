@@ -14,7 +14,7 @@
 //! use weft_replay::judge::{Checks, Judge, Outcome};
 //!
 //! let judge = Judge::new(2, Checks::ALL);
-//! let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/blockchain/payment.json");
+//! let file = "tests/fixtures/blockchain/payment.json";
 //! for verdict in judge.judge_blockchain_file(file.as_ref()) {
 //!     assert!(matches!(verdict.outcome, Outcome::Passed { .. }), "{verdict}");
 //! }

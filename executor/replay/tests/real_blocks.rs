@@ -9,7 +9,7 @@ use weft_types::receipt::{logs_bloom, receipts_root};
 
 /// The blocks in `../shared/blocks` beside the workspace; `None`, with a message, on a clone alone.
 fn blocks() -> Option<Vec<Load>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/blocks");
+    let folder = PathBuf::from("../../../shared/blocks");
     if !folder.is_dir() {
         eprintln!("skipped: no blocks in {}", folder.display());
         return None;

@@ -191,9 +191,7 @@ mod tests {
 
     /// A fixture that lies in the tree.
     fn fixture(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../executor/replay/tests/fixtures")
-            .join(name)
+        Path::new("../../executor/replay/tests/fixtures").join(name)
     }
 
     #[test]

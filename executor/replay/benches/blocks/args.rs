@@ -30,7 +30,7 @@ pub(crate) struct Args {
 impl Args {
     /// `None` when only help is asked for.
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let blocks = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/blocks");
+        let blocks = PathBuf::from("../../../shared/blocks");
         let mut args = Self {
             load: None,
             rounds: 11,

@@ -169,7 +169,7 @@ fn tiny() -> [Value; 3] {
 const FILES: [&str; 3] = ["block.json", "prestate.json", "blockhashes.json"];
 
 fn in_tree() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blocks/mainnet").join(NUMBER.to_string())
+    Path::new("tests/blocks/mainnet").join(NUMBER.to_string())
 }
 
 /// Writes the tiny block after a change, and reads it.

@@ -10,8 +10,8 @@ use weft_evm::Executor;
 use weft_types::{StateDiff, Transaction};
 
 fn fixture() -> BlockchainTest {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/blockchain/payment.json");
-    read_tests(&file).unwrap().into_values().next().unwrap()
+    let file = Path::new("tests/fixtures/blockchain/payment.json");
+    read_tests(file).unwrap().into_values().next().unwrap()
 }
 
 fn decode(rlp: &[u8]) -> Block<Transaction> {

@@ -15,12 +15,12 @@ fn reads(method: &Value) -> bool {
 
 #[test]
 fn the_reference_in_docs_is_up_to_date() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json-rpc.md");
+    let file = Path::new("../../docs/json-rpc.md");
     let expected = weft_rpc::reference();
     if std::env::var_os("WEFT_WRITE_DOCS").is_some() {
-        std::fs::write(&file, &expected).unwrap();
+        std::fs::write(file, &expected).unwrap();
     }
-    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    let found = std::fs::read_to_string(file).unwrap_or_default();
     assert!(found == expected, "{} is stale: cargo xtask docs", file.display());
 }
 

@@ -15,8 +15,7 @@ struct Files {
 }
 
 fn files() -> Files {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../executor/replay/tests/fixtures/blockchain/payment.json");
+    let fixture = Path::new("../../executor/replay/tests/fixtures/blockchain/payment.json");
     let tests: Value = serde_json::from_slice(&std::fs::read(fixture).unwrap()).unwrap();
     let test = tests.as_object().unwrap().values().next().unwrap();
     let bytes = |value: &Value| hex::decode(&value.as_str().unwrap()[2..]).unwrap();
