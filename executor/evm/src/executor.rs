@@ -116,6 +116,14 @@ impl Executor {
         self
     }
 
+    /// Lets all workers take part, also where the machine has fewer cores, and in blocks of any size. It is slower; tests
+    /// find more schedules with it.
+    #[must_use]
+    pub fn oversubscribed(mut self) -> Self {
+        self.pool = self.pool.oversubscribed();
+        self.with_min_parallel_transactions(0)
+    }
+
     /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
     /// steps in the same order. For tests: only one worker moves at a time.
     #[must_use]
