@@ -82,12 +82,7 @@ impl<'b> Base<'b> {
 
     /// The fields of an account in the parent state.
     pub(crate) fn parent_fields(&self, address: &Address) -> Result<Fields, StateError> {
-        Ok(match self.state.account(address)? {
-            Some(Account { balance, nonce, code_hash, .. }) => {
-                Fields { balance, nonce, code_hash, life: Life { exists: true, epoch: 0 } }
-            }
-            None => Fields::default(),
-        })
+        Ok(fields_of(self.state.account(address)?.as_ref()))
     }
 
     /// A slot in the parent state.
@@ -169,6 +164,19 @@ impl<'b> Base<'b> {
             return Ok(self.parent_hash);
         }
         Ok(self.state.block_hash(number)?.unwrap_or_default())
+    }
+}
+
+/// The fields of an account of the parent state.
+pub(crate) fn fields_of(account: Option<&Account>) -> Fields {
+    match account {
+        Some(Account { balance, nonce, code_hash, .. }) => Fields {
+            balance: *balance,
+            nonce: *nonce,
+            code_hash: *code_hash,
+            life: Life { exists: true, epoch: 0 },
+        },
+        None => Fields::default(),
     }
 }
 

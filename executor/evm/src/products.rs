@@ -5,7 +5,7 @@
 //! engine's cells depend on the schedule.
 
 use crate::access_list::Entry;
-use crate::base::Base;
+use crate::base::{Base, fields_of};
 use crate::ledger::Below;
 use crate::oracle::code_size;
 use crate::place::{FIELDS, Place, SLOT};
@@ -16,6 +16,7 @@ use crate::vm::BlockVm;
 use alloy_eip7928::AccountChanges;
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_rlp::Encodable;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use weft_stm::{CellId, Field, Observed, Versions};
@@ -68,6 +69,26 @@ struct Item {
     cell: Option<CellId>,
 }
 
+/// Where the values of one account or slot are.
+#[derive(Clone, Copy, Default)]
+struct Whereabouts {
+    /// Where the engine has it.
+    cell: Option<CellId>,
+    /// What comes before or after the transactions may have changed it.
+    phases: bool,
+}
+
+impl Whereabouts {
+    /// Of the items of one place.
+    fn of(same: &[Item]) -> Self {
+        let cell = same.iter().find_map(|item| item.cell);
+        Self { cell, phases: same.iter().any(|item| item.cell.is_none()) }
+    }
+}
+
+/// Accounts whose part of the access list is encoded together.
+const ACCOUNTS_A_PART: usize = 256;
+
 /// Which accounts and slots a product is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
@@ -115,25 +136,32 @@ impl Ingredients<'_, '_> {
 
     /// The place in the block of candidate `index`.
     fn place(&self, index: u32) -> TxIndex {
+        if self.included.get(index as usize) == Some(&index) {
+            return TxIndex(index);
+        }
         let place = self.included.binary_search(&index);
         TxIndex(u32::try_from(place.expect("only what is included has written")).expect("32 bits"))
     }
 
     /// Every value that a location took in the block, with its access index: 0 before the transactions, `i + 1` for
     /// transaction `i`, then one more. Only what differs from the value before it.
-    fn history(&self, place: &Place, field: Field, cell: Option<CellId>) -> Vec<(u64, Value)> {
-        let location = place.location(field);
+    fn history(&self, place: &Place, field: Field, at: Whereabouts) -> Vec<(u64, Value)> {
+        let location = || place.location(field);
         let mut history = Vec::new();
-        if let Some(value) = self.before.1.get(&location) {
+        if at.phases
+            && let Some(value) = self.before.1.get(&location())
+        {
             history.push((0, *value));
         }
-        if let Some(cell) = cell {
+        if let Some(cell) = at.cell {
             self.versions.each(cell, field, |(index, value)| {
                 let value = *value.expect("the engine settles no delta that does not fit");
                 history.push((u64::from(self.place(index).0) + 1, value));
             });
         }
-        if let Some(value) = self.after.1.get(&location) {
+        if at.phases
+            && let Some(value) = self.after.1.get(&location())
+        {
             history.push((self.included.len() as u64 + 1, *value));
         }
         history
@@ -144,40 +172,58 @@ impl Ingredients<'_, '_> {
         &self,
         place: &Place,
         field: Field,
-        cell: Option<CellId>,
+        at: Whereabouts,
     ) -> Result<Vec<(u64, Value)>, StateError> {
-        let mut history = self.history(place, field, cell);
+        let mut history = self.history(place, field, at);
         if history.is_empty() {
             return Ok(history);
         }
-        let mut before = self.base.parent_value(&place.location(field))?;
+        let mut before = match at.cell.filter(|_| !at.phases) {
+            Some(cell) => self.versions.base(cell).value(field),
+            None => self.base.parent_value(&place.location(field))?,
+        };
         history.retain(|(_, value)| std::mem::replace(&mut before, *value) != *value);
         Ok(history)
     }
 
-    /// The block access list, in the order that EIP-7928 demands.
-    pub(crate) fn access_list(&self) -> Result<Vec<AccountChanges>, StateError> {
+    /// The block access list, encoded, in the order that EIP-7928 demands.
+    pub(crate) fn access_list(&self) -> Result<Bytes, StateError> {
         let items = self.items(About::AccessedOrChanged);
         let groups: Vec<&[Item]> = items.chunk_by(|a, b| a.address == b.address).collect();
-        each(&groups, |items| self.account_changes(items)).into_iter().collect()
+        let parts: Vec<&[&[Item]]> = groups.chunks(ACCOUNTS_A_PART).collect();
+        let encoded: Vec<Vec<u8>> = each_of(1, &parts, |part| {
+            let mut out = Vec::new();
+            for items in *part {
+                self.account_changes(items)?.encode(&mut out);
+            }
+            Ok(out)
+        })
+        .into_iter()
+        .collect::<Result<_, StateError>>()?;
+        let payload_length = encoded.iter().map(Vec::len).sum();
+        let header = alloy_rlp::Header { list: true, payload_length };
+        let mut list = Vec::with_capacity(header.length() + payload_length);
+        header.encode(&mut list);
+        encoded.iter().for_each(|part| list.extend_from_slice(part));
+        Ok(list.into())
     }
 
     fn account_changes(&self, items: &[Item]) -> Result<AccountChanges, StateError> {
         let address = items[0].address;
         let mut entry = Entry::default();
         for same in items.chunk_by(|a, b| a.slot == b.slot) {
-            let cell = same.iter().find_map(|item| item.cell);
+            let at = Whereabouts::of(same);
             let Some(slot) = same[0].slot else {
                 let place = Place::Account(address);
                 for field in FIELDS {
-                    for (index, value) in self.changes(&place, field, cell)? {
+                    for (index, value) in self.changes(&place, field, at)? {
                         entry.change(index, None, value, self.code_bytes(&value));
                     }
                 }
                 continue;
             };
             entry.access(slot);
-            for (index, value) in self.changes(&Place::Slot(address, slot), SLOT, cell)? {
+            for (index, value) in self.changes(&Place::Slot(address, slot), SLOT, at)? {
                 entry.change(index, Some(slot), value, Bytes::new());
             }
         }
@@ -213,10 +259,13 @@ impl Ingredients<'_, '_> {
     }
 
     /// The last value of a location, if the block wrote it.
-    fn last(&self, place: &Place, field: Field, cell: Option<CellId>) -> Option<Value> {
+    fn last(&self, place: &Place, field: Field, at: Whereabouts) -> Option<Value> {
+        let during = || at.cell.and_then(|cell| self.versions.last(cell, field)?.1);
+        if !at.phases {
+            return during();
+        }
         let location = place.location(field);
         let after = self.after.1.get(&location).copied();
-        let during = || cell.and_then(|cell| self.versions.last(cell, field)?.1);
         after.or_else(during).or_else(|| self.before.1.get(&location).copied())
     }
 
@@ -226,9 +275,10 @@ impl Ingredients<'_, '_> {
     ) -> Result<(Option<AccountDiff>, Option<Address>), StateError> {
         let address = items[0].address;
         let before = self.base.account(&address)?;
-        let parent = self.base.parent_fields(&address)?;
+        let parent = fields_of(before.as_ref());
         let mut fields = parent;
-        let own = items.iter().filter(|item| item.slot.is_none()).find_map(|item| item.cell);
+        let own = items.chunk_by(|a, b| a.slot == b.slot).find(|same| same[0].slot.is_none());
+        let own = own.map(Whereabouts::of).unwrap_or_default();
         for field in FIELDS {
             if let Some(value) = self.last(&Place::Account(address), field, own) {
                 fields.set(&value);
@@ -252,8 +302,8 @@ impl Ingredients<'_, '_> {
         let mut slots = Vec::new();
         for same in items.chunk_by(|a, b| a.slot == b.slot) {
             let Some(slot) = same[0].slot else { continue };
-            let cell = same.iter().find_map(|item| item.cell);
-            let Some(last) = self.last(&Place::Slot(address, slot), SLOT, cell) else { continue };
+            let at = Whereabouts::of(same);
+            let Some(last) = self.last(&Place::Slot(address, slot), SLOT, at) else { continue };
             let before =
                 if epoch == 0 { self.base.parent_slot(&address, &slot)? } else { U256::ZERO };
             let after = last.slot_in(epoch);

@@ -123,7 +123,7 @@ impl Executor {
             if !products.access_list {
                 return Ok(Default::default());
             }
-            let list = Bytes::from(alloy_rlp::encode(ingredients.access_list()?));
+            let list = ingredients.access_list()?;
             Ok((keccak256(&list), list))
         };
         let record = || {
