@@ -3,6 +3,7 @@
 use crate::ConsoleSink;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use weft_evm::RecordLevel;
 use weft_record::names::Artifact;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
@@ -63,8 +64,10 @@ pub struct RpcConfig {
     pub console: Option<ConsoleSink>,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
-    /// How much of each execution the node keeps, in words; only reported by `weft_chainInfo`.
-    pub record_level: &'static str,
+    /// How much of each execution the node keeps. Unless that is nothing, access records that are not stored are derived.
+    pub record_level: RecordLevel,
+    /// How long one call may derive access records, in milliseconds.
+    pub record_timeout_ms: u64,
     /// Contracts of a project, which the record's methods recognise by their code.
     pub artifacts: Vec<Arc<Artifact>>,
 }
@@ -97,7 +100,8 @@ impl RpcConfig {
             calls_concurrent: 0,
             console: None,
             devnet: false,
-            record_level: "full",
+            record_level: RecordLevel::Full,
+            record_timeout_ms: 5_000,
             artifacts: Vec::new(),
         }
     }

@@ -33,6 +33,7 @@ mod connection;
 mod console;
 mod context;
 mod convert;
+mod derived;
 mod error;
 mod ethereum;
 mod guard;
@@ -54,6 +55,7 @@ pub use backend::{
 };
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
+pub use derived::DerivedRecords;
 pub use error::RpcError;
 pub use listener::NAMESPACES;
 pub use node::{

@@ -17,7 +17,7 @@ pub async fn serve(setup: &NodeSetup, backend: &RpcBackend) -> Result<Vec<RpcSer
     let mut servers = Vec::new();
     let own = RpcConfig {
         devnet: setup.devnet,
-        record_level: setup.config.record.level.name(),
+        record_level: setup.config.record.level.of_executor(),
         console: setup.console.clone(),
         artifacts: setup.artifacts.clone(),
         ..RpcConfig::new(setup.config.rpc.listen)

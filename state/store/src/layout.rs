@@ -247,7 +247,7 @@ pub(crate) fn decode_receipts(mut bytes: &[u8]) -> Result<Vec<Receipt>, StoreErr
     Ok(receipts)
 }
 
-/// An access record; `None` for what stands in its place when the block was not executed here.
+/// An access record; `None` for what stands in its place when the block was committed without one.
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<Option<AccessRecord>, StoreError> {
     if bytes.is_empty() {
         return Ok(None);

@@ -174,15 +174,15 @@ impl Store {
         if found != expected || Some(height) != head_height.checked_add(1) {
             return Err(StoreError::WrongParent { height, head: head_height, expected, found });
         }
-        let executed = executed && commit.is_recorded();
-        commit.validate(executed)?;
+        let recorded = executed && commit.is_recorded();
+        commit.validate(recorded)?;
         let database = &self.source.database;
         // Before the block: a failure leaves the head where it was.
         let oldest = database.horizon().oldest();
         if let Some(next) = oldest.advanced(&self.retention, head_height, false) {
             database.drop_below(&next)?;
         }
-        let batch = commit.batch(database, executed)?;
+        let batch = commit.batch(database, recorded)?;
         self.write(commit.block, commit.tree, &commit.diff, batch)
     }
 

@@ -28,7 +28,7 @@ pub struct StateSection {
     /// Block access lists.
     #[serde(with = "keep")]
     pub access_lists: Keep,
-    /// Access records and run profiles.
+    /// Run profiles, and access records where they are stored (`[record] level = "full"`).
     #[serde(with = "keep")]
     pub records: Keep,
     /// Memory for hot accounts, slots and codes, in bytes.

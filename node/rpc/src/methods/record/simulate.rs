@@ -102,7 +102,7 @@ fn answer(
         senders: executed.transactions.iter().map(|tx| tx.signer()).collect(),
         list: decode_list(&executed.access_list)?,
         receipts: executed.receipts,
-        access: executed.access_record,
+        access: Arc::new(executed.access_record),
         profile: Some(executed.profile),
     };
     let head = context.backend.store.head();
