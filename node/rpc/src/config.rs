@@ -1,10 +1,9 @@
 //! What an operator can choose about the RPC server. Every limit is here.
 
-use crate::ConsoleSink;
+use crate::{ConsoleSink, Names};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use weft_evm::RecordLevel;
-use weft_record::names::Artifact;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
 #[derive(Clone, Debug)]
@@ -68,14 +67,14 @@ pub struct RpcConfig {
     pub record_level: RecordLevel,
     /// How long one call may derive access records, in milliseconds.
     pub record_timeout_ms: u64,
-    /// Contracts of a project, which the record's methods recognise by their code.
-    pub artifacts: Vec<Arc<Artifact>>,
+    /// What the record's methods call accounts and places; one for all listeners.
+    pub names: Arc<Names>,
 }
 
 impl RpcConfig {
     /// The defaults for a listener at `listen`.
     #[must_use]
-    pub const fn new(listen: SocketAddr) -> Self {
+    pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
             namespaces: Vec::new(),
@@ -102,7 +101,7 @@ impl RpcConfig {
             devnet: false,
             record_level: RecordLevel::Full,
             record_timeout_ms: 5_000,
-            artifacts: Vec::new(),
+            names: Arc::default(),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Context {
         let calls = if config.calls_concurrent == 0 { half } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
-            records: Records::new(&config),
+            records: Records::new(Arc::clone(&config.names)),
             document: OnceLock::new(),
             tip: Mutex::new(None),
             fees: FeeBlocks::default(),

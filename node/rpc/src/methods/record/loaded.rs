@@ -64,7 +64,7 @@ impl Loaded {
             profile: unless_pruned(store.profile(height))?.flatten(),
         };
         let state = store.head().state.clone();
-        context.records.recognise(&loaded.block(), &*state)?;
+        context.records.names.recognise(&loaded.block(), &*state)?;
         Ok(Some(loaded))
     }
 

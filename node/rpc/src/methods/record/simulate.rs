@@ -106,7 +106,7 @@ fn answer(
         profile: Some(executed.profile),
     };
     let head = context.backend.store.head();
-    context.records.recognise(&loaded.block(), &*head.state)?;
+    context.records.names.recognise(&loaded.block(), &*head.state)?;
     let registry = context.records.registry();
     let record = RecordOptions {
         reads: options.reads,

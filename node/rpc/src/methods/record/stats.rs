@@ -78,8 +78,9 @@ fn stats(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<
 /// Reads a block and keeps its line.
 fn read(context: &Context, height: u64, patience: &Patience) -> Result<Option<Arc<Line>>, Failure> {
     let Some(loaded) = Loaded::read(context, height, patience)? else { return Ok(None) };
+    let generation = context.records.names.generation();
     let line = Arc::new(line_of(&loaded, &context.records.registry()));
-    context.records.keep(height, Arc::clone(&line));
+    context.records.keep(height, Arc::clone(&line), generation);
     Ok(Some(line))
 }
 
