@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::leaves::code_stems;
 use crate::retention::{Kept, Oldest};
-use crate::{Anchor, StoreError, addresses, logs};
+use crate::{Anchor, StoreError, addresses, logs, records};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -104,14 +104,7 @@ impl BlockCommit {
             batch.put(Column::AccessLists, key, &self.access_list);
         }
         let record = if recorded { encode_borsh(&self.access_record) } else { NO_RECORD.to_vec() };
-        batch.put(Column::AccessRecords, key, record);
-        if let Some(profile) = &self.profile {
-            let json = serde_json::to_vec(profile).map_err(|e| StoreError::Inconsistent {
-                height,
-                reason: format!("profile cannot be written as JSON: {e}"),
-            })?;
-            batch.put(Column::Profiles, key, json);
-        }
+        batch.record(height, &record, self.profile.as_ref())?;
         Ok(batch.finish())
     }
 }
@@ -257,6 +250,29 @@ impl<'a> Batch<'a> {
 
     pub(crate) fn finish(self) -> WriteBatch {
         self.batch
+    }
+
+    /// An access record, or what stands for it, and what was observed, with the bytes that all of them take now.
+    pub(crate) fn record(
+        &mut self,
+        height: u64,
+        record: &[u8],
+        profile: Option<&RunProfile>,
+    ) -> Result<(), StoreError> {
+        let key = height.to_be_bytes();
+        self.put(Column::AccessRecords, key, record);
+        let profile = profile.map(serde_json::to_vec).transpose();
+        let profile = profile.map_err(|e| StoreError::Inconsistent {
+            height,
+            reason: format!("profile cannot be written as JSON: {e}"),
+        })?;
+        let mut bytes = records::total(self.database, height - 1)? + record.len() as u64;
+        if let Some(profile) = profile {
+            bytes += profile.len() as u64;
+            self.put(Column::Profiles, key, profile);
+        }
+        self.put(Column::Meta, layout::META_RECORD_BYTES, bytes.to_be_bytes());
+        Ok(())
     }
 
     /// New values, and the values before them when the block has a height to file them under.

@@ -85,13 +85,7 @@ impl Store {
             true => encode_borsh(&commit.access_record),
             false => NO_RECORD.to_vec(),
         };
-        batch.put(Column::AccessRecords, key, record);
-        let profile =
-            serde_json::to_vec(&commit.profile).map_err(|e| StoreError::Inconsistent {
-                height,
-                reason: format!("profile cannot be written as JSON: {e}"),
-            })?;
-        batch.put(Column::Profiles, key, profile);
+        batch.record(height, &record, Some(&commit.profile))?;
         let batch = batch.finish();
         self.write(commit.block, commit.tree, &commit.diff, batch)
     }

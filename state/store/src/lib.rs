@@ -205,6 +205,7 @@ mod open;
 mod options;
 mod prefetch;
 mod rebuild;
+mod records;
 mod retention;
 mod snapshot;
 mod store;

@@ -13,7 +13,7 @@ use crate::retention::{Kept, Oldest, Retention};
 use crate::snapshot::{self, SnapshotManifest};
 use crate::trees::{PROOF_BLOCKS, Trees};
 use crate::view::{Source, StateView};
-use crate::{StoreError, StoreOptions, open, rebuild, trees};
+use crate::{StoreError, StoreOptions, open, rebuild, records, trees};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -179,7 +179,9 @@ impl Store {
         let database = &self.source.database;
         // Before the block: a failure leaves the head where it was.
         let oldest = database.horizon().oldest();
-        if let Some(next) = oldest.advanced(&self.retention, head_height, false) {
+        let mut next = oldest.advanced(&self.retention, head_height, false).unwrap_or(oldest);
+        records::bound(database, &self.retention, head_height, &mut next, false)?;
+        if next != oldest {
             database.drop_below(&next)?;
         }
         let batch = commit.batch(database, recorded)?;

@@ -14,6 +14,7 @@ fn options() -> StoreOptions {
         logs: Keep::Blocks(5),
         access_lists: Keep::Blocks(3),
         records: Keep::Blocks(2),
+        records_bytes: None,
     };
     StoreOptions { retention, ..StoreOptions::devnet() }
 }
