@@ -14,6 +14,7 @@ use crate::vm::BlockVm;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::keccak256;
 use std::sync::Arc;
+use std::time::Duration;
 use weft_stm::virtual_time::Costs;
 use weft_stm::{Options, Pool};
 use weft_types::block::transactions_root;
@@ -23,29 +24,21 @@ use weft_types::{ChainParams, Command, Header, RecoveredTransaction, StateDiff, 
 mod in_order;
 mod products;
 mod results;
+mod routing;
 mod speculative;
 mod with_list;
 
 pub use products::{Products, RecordLevel};
 pub use results::{Executed, Skipped};
+use routing::Routing;
 pub(crate) use with_list::flawed;
-
-/// Blocks with fewer transactions run sequentially: waking workers costs more than it gains.
-const MIN_PARALLEL_TRANSACTIONS: u32 = 8;
-
-/// The same for blocks of plain transfers, which take hardly longer than one worker takes to learn of another's.
-const MIN_PARALLEL_TRANSFERS: u32 = 4096;
-
-/// Blocks whose transactions may use less gas run sequentially as well: they take some ten microseconds.
-const MIN_PARALLEL_GAS: u64 = 1_000_000;
 
 /// Executes blocks, on worker threads that live as long as it does.
 #[derive(Debug)]
 pub struct Executor {
     pool: Pool,
     options: Options,
-    min_parallel_transfers: u32,
-    min_parallel_gas: u64,
+    routing: Routing,
     codes: CodeCache,
     shelf: Shelf,
     /// Draws the schedule of every block.
@@ -105,13 +98,10 @@ impl Executor {
         let workers = if workers == 0 { cores() } else { workers };
         let pool = Pool::new(workers)
             .unwrap_or_else(|_| Pool::new(1).expect("one worker needs no new thread"));
-        let options =
-            Options { min_parallel_transactions: MIN_PARALLEL_TRANSACTIONS, ..Options::default() };
         Self {
             pool,
-            options,
-            min_parallel_transfers: MIN_PARALLEL_TRANSFERS,
-            min_parallel_gas: MIN_PARALLEL_GAS,
+            options: Options::default(),
+            routing: Routing::default(),
             codes: CodeCache::default(),
             shelf: Shelf::default(),
             seed: None,
@@ -135,6 +125,14 @@ impl Executor {
     /// What is made of a chain's blocks.
     const fn products(&self) -> Products {
         Products::of_node(self.level)
+    }
+
+    /// Lets all workers take part, also where the machine has fewer cores, and in blocks of any size. It is slower; tests
+    /// find more schedules with it.
+    #[must_use]
+    pub fn oversubscribed(mut self) -> Self {
+        self.pool = self.pool.oversubscribed();
+        self.with_min_parallel_transactions(0)
     }
 
     /// Executes every block under a schedule drawn from `seed`: the same block, seed and number of workers give the same
@@ -177,10 +175,20 @@ impl Executor {
     /// Sets below how many transactions a block runs sequentially. The result does not depend on it.
     #[must_use]
     pub fn with_min_parallel_transactions(mut self, transactions: u32) -> Self {
-        self.options.min_parallel_transactions = transactions;
-        self.min_parallel_transfers = transactions;
-        self.min_parallel_gas = 0;
+        self.routing = Routing::by_count(transactions);
         self
+    }
+
+    /// Wakes the workers, because a block comes within `time` (100 ms at most); they look out for it until then. To wake them
+    /// when it is there costs as much as to execute a small one.
+    pub fn warm(&self, time: Duration) {
+        self.pool.warm(time);
+    }
+
+    /// Runs `work` where rayon's parallel iterators use the workers, which look out for a block for a moment afterwards: for
+    /// what has to be done with its transactions before they are executed.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
     }
 
     /// Builds a block from candidates, in their order, leaving out those that are invalid or find no room.

@@ -17,12 +17,14 @@ use weft_evm::{Executed, ExecutionError, Executor, Mode, Products, SpecId};
 pub struct ReplayOptions {
     /// Numbers of workers, in the order of the report.
     pub workers: Vec<usize>,
-    /// Compare every result with the oracle's.
+    /// Compare every result with the oracle's, as often as `repeat` says.
     pub compare: bool,
     /// Execute with the block's own access list, too.
     pub with_list: bool,
     /// How often each way is measured.
     pub repeat: u32,
+    /// Let all workers take part, also where there are fewer cores, and in small blocks; see [`Executor::oversubscribed`].
+    pub oversubscribe: bool,
 }
 
 /// A way to execute a block, as an error and a report name it.
@@ -101,18 +103,12 @@ impl Replayer {
     /// Starts the workers.
     #[must_use]
     pub fn new(options: ReplayOptions) -> Self {
-        let executors = options.workers.iter().map(|n| (*n, Executor::new(*n))).collect();
-        Self { executors, plain: PlainLoop::default(), options }
-    }
-
-    /// Sets below how many transactions a block runs sequentially. The result does not depend on it.
-    #[must_use]
-    pub fn with_min_parallel_transactions(mut self, transactions: u32) -> Self {
-        let set = |(n, executor): (usize, Executor)| {
-            (n, executor.with_min_parallel_transactions(transactions))
+        let executor = |n: &usize| match Executor::new(*n) {
+            all if options.oversubscribe => (*n, all.oversubscribed()),
+            as_useful => (*n, as_useful),
         };
-        self.executors = self.executors.into_iter().map(set).collect();
-        self
+        let executors = options.workers.iter().map(executor).collect();
+        Self { executors, plain: PlainLoop::default(), options }
     }
 
     /// Executes a block in every way, compares what it gives with the header and, where asked, with the oracle, and then
@@ -121,7 +117,10 @@ impl Replayer {
     /// # Errors
     /// [`ReplayError`] naming the block, and the field that differs.
     pub fn replay(&self, load: &Load) -> Result<BlockReport, ReplayError> {
-        let reference = self.verify(load)?;
+        let mut reference = self.verify(load)?;
+        for _ in 1..if self.options.compare { self.options.repeat } else { 1 } {
+            reference = self.verify(load)?;
+        }
         self.measure(load, &reference)
     }
 

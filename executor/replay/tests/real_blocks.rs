@@ -42,8 +42,9 @@ fn the_plain_loop_gives_what_the_headers_say() {
 fn the_executor_gives_what_the_headers_and_the_oracle_say() {
     let Some(blocks) = blocks() else { return };
     let workers = vec![1, 2, 4];
-    let options = ReplayOptions { workers, compare: true, with_list: true, repeat: 1 };
-    let replayer = Replayer::new(options).with_min_parallel_transactions(0);
+    let (compare, with_list, oversubscribe) = (true, true, true);
+    let options = ReplayOptions { workers, compare, with_list, repeat: 1, oversubscribe };
+    let replayer = Replayer::new(options);
     let refused: Vec<String> = blocks
         .iter()
         .filter_map(|block| replayer.verify(block).err().map(|error| error.to_string()))

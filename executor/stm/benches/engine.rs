@@ -70,9 +70,8 @@ fn engine(criterion: &mut Criterion) {
             },
         );
         for workers in [1, 2, 4] {
-            let pool = Pool::new(workers).expect("threads start");
-            let options =
-                Options { workers, oversubscribe: true, incarnations: false, ..Options::default() };
+            let pool = Pool::new(workers).expect("threads start").oversubscribed();
+            let options = Options { workers, incarnations: false, ..Options::default() };
             let id = BenchmarkId::new("run", format!("shape={shape}/workers={workers}"));
             group.bench_function(id, |bencher| {
                 bencher.iter(|| {

@@ -47,8 +47,6 @@ mod tests;
 pub struct Options {
     /// Workers to use; at most as many as the pool has and as there are transactions. With one the block runs in order.
     pub workers: usize,
-    /// Take part with more workers than the machine has cores. It is slower; tests find more schedules with it.
-    pub oversubscribe: bool,
     /// Speculative executions that one transaction may take, at least 1. One that needs more waits until all lower ones are
     /// settled; its next execution is its last.
     pub max_incarnations: u32,
@@ -66,7 +64,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workers: usize::MAX,
-            oversubscribe: false,
             max_incarnations: 16,
             conflict_sample: 16,
             min_parallel_transactions: 2,
@@ -93,8 +90,7 @@ pub fn run<'v, V: Vm, S: Settle<V> + Send>(
     options: &Options,
 ) -> Result<Run<'v, V>, RunError<V::Fatal>> {
     let transactions = vm.transactions();
-    let cores = if options.oversubscribe { usize::MAX } else { pool.cores() };
-    let workers = options.workers.min(pool.workers()).min(transactions as usize).min(cores);
+    let workers = options.workers.min(pool.workers_for(transactions as usize));
     let reason = if transactions < options.min_parallel_transactions {
         Some(Reason::FewTransactions)
     } else if workers <= 1 {

@@ -81,9 +81,11 @@ impl Pool {
         self.workers.min(self.cores).min(pieces).max(1)
     }
 
-    /// Cores of the machine when the pool was made.
-    pub(crate) fn cores(&self) -> usize {
-        self.cores
+    /// Lets more workers take part than the machine has cores. It is slower; tests find more schedules with it.
+    #[must_use]
+    pub fn oversubscribed(mut self) -> Self {
+        self.cores = usize::MAX;
+        self
     }
 
     /// What the values of the last block were kept in.

@@ -16,8 +16,8 @@ use contract::{expect_same, number_from_env, silence_programs};
 /// A pool for each number of workers, shared by the tests.
 fn pool(workers: usize) -> &'static Pool {
     static POOLS: OnceLock<Vec<Pool>> = OnceLock::new();
-    let pools =
-        POOLS.get_or_init(|| (0..=8).map(|n| Pool::new(n).expect("threads start")).collect());
+    let pool = |n| Pool::new(n).expect("threads start").oversubscribed();
+    let pools = POOLS.get_or_init(|| (0..=8).map(pool).collect());
     &pools[workers]
 }
 
@@ -42,7 +42,6 @@ fn property(shape: Shape, transactions: u64) {
             let conflict_sample = [0, 1, 4, 32][(seed / 4 % 4) as usize];
             let options = Options {
                 workers,
-                oversubscribe: true,
                 max_incarnations,
                 conflict_sample,
                 min_parallel_transactions: 0,
@@ -107,7 +106,6 @@ fn tiny_blocks_survive_many_schedules() {
             let block = generator.block(shape, 5);
             let options = Options {
                 workers: 4,
-                oversubscribe: true,
                 max_incarnations: 1000,
                 conflict_sample: 0,
                 min_parallel_transactions: 0,

@@ -54,10 +54,9 @@ fn block(end: Op) -> Toy {
 #[test]
 fn a_pool_without_work_uses_no_processor_time() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let pool = Pool::new(4).expect("threads start");
+    let pool = Pool::new(4).expect("threads start").oversubscribed();
     let block = block(Op::Yield);
-    let options = Options { oversubscribe: true, ..Options::default() };
-    run(&pool, &block, &mut Ledger::new(&block), &options).expect("nothing fails");
+    run(&pool, &block, &mut Ledger::new(&block), &Options::default()).expect("nothing fails");
     pool.warm(Duration::from_millis(20));
     assert!(!threads().is_empty());
     // Longer than anybody looks out.
@@ -73,9 +72,9 @@ fn no_thread_outlives_its_pool_however_the_run_ended() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     expect_no_threads();
     for end in [Op::Yield, Op::StopIfOdd(1), Op::FailIfOdd(1), Op::PanicIfOdd(1)] {
-        let pool = Pool::new(4).expect("threads start");
+        let pool = Pool::new(4).expect("threads start").oversubscribed();
         let block = block(end.clone());
-        let options = Options { oversubscribe: true, conflict_sample: 0, ..Options::default() };
+        let options = Options { conflict_sample: 0, ..Options::default() };
         let result = run(&pool, &block, &mut Ledger::new(&block), &options);
         assert_eq!(result.is_err(), matches!(end, Op::FailIfOdd(_) | Op::PanicIfOdd(_)));
         pool.warm(Duration::from_secs(3600));

@@ -21,15 +21,18 @@ pub struct ReplayArgs {
     /// Numbers of workers to run with
     #[arg(long, value_delimiter = ',', default_value = "1,2,4", value_parser = parse_workers)]
     pub workers: Vec<usize>,
-    /// Compare every result with a sequential run by code of its own, not only with the header
+    /// Compare every result with a sequential run by code of its own, not only with the header; as often as --repeat says
     #[arg(long)]
     pub compare: bool,
     /// Run also with the block's access list
     #[arg(long)]
     pub with_list: bool,
-    /// How often each way is measured
+    /// How often each way is compared and measured
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// Let all workers take part, also where there are fewer cores, and in small blocks: slower, but more schedules are tried
+    #[arg(long)]
+    pub oversubscribe: bool,
     /// Write the report to this file, too: JSON or CSV by its extension
     #[arg(long, value_name = "FILE", value_parser = parse_out)]
     pub out: Option<(PathBuf, Format)>,
@@ -51,6 +54,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         compare: args.compare,
         with_list: args.with_list,
         repeat: args.repeat,
+        oversubscribe: args.oversubscribe,
     });
     let mut reports: Vec<BlockReport> = Vec::with_capacity(loads.len());
     let progress = Progress { of: loads.len(), shown: std::io::stderr().is_terminal() };
@@ -191,6 +195,7 @@ mod tests {
             compare: false,
             with_list: false,
             repeat: 1,
+            oversubscribe: false,
             out: None,
             records: None,
         };

@@ -13,14 +13,12 @@ use crate::receipts::{ReceiptWorks, Receipts};
 use crate::settle::{Admission, Policy, Settler, Trace};
 use crate::system::{self, Phase};
 use crate::vm::BlockVm;
-use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes, keccak256};
 use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use weft_stm::virtual_time::run_interleaved;
 use weft_stm::{Options, Run, RunError, run};
-use weft_types::{AccessRecord, RecoveredTransaction, StateReader};
+use weft_types::{AccessRecord, StateReader};
 
 /// Blocks with fewer transactions have their products made on the calling thread.
 pub(super) const PARALLEL_PRODUCTS_MIN: usize = 32;
@@ -50,7 +48,7 @@ impl Executor {
         let mut settler = Settler::new(admission, behind, products.access_record);
         let options = Options {
             incarnations: products.incarnations,
-            min_parallel_transactions: self.min_parallel(block.transactions),
+            min_parallel_transactions: self.routing.speculative(block.transactions),
             ..self.options
         };
         let result = self.run_engine(&vm, &mut settler, &options);
@@ -95,29 +93,6 @@ impl Executor {
             profile,
             ..made
         })
-    }
-
-    /// Below how many transactions a block like this runs sequentially.
-    fn min_parallel(&self, transactions: &[Arc<RecoveredTransaction>]) -> u32 {
-        let least = self.min_parallel_by_gas(transactions);
-        let small = |most: u32| transactions.len() < most as usize;
-        if small(least) || !small(self.min_parallel_transfers) {
-            return least;
-        }
-        let calls = transactions.iter().filter(|transaction| !transaction.input().is_empty());
-        // One call in eight.
-        if calls.count() * 8 < transactions.len() { self.min_parallel_transfers } else { least }
-    }
-
-    /// The same by gas alone: all of them, if they may use little.
-    pub(super) fn min_parallel_by_gas(&self, transactions: &[Arc<RecoveredTransaction>]) -> u32 {
-        let mut limits = transactions.iter().map(|transaction| transaction.gas_limit());
-        let mut gas = 0_u64;
-        let much = limits.any(|limit| {
-            gas = gas.saturating_add(limit);
-            gas >= self.min_parallel_gas
-        });
-        if much { self.options.min_parallel_transactions } else { u32::MAX }
     }
 
     /// On the pool, or under a drawn schedule.

@@ -51,7 +51,7 @@ impl Executor {
             environment: &environment,
             block,
             listed: &listed,
-            min_parallel_transactions: self.min_parallel_by_gas(block.transactions),
+            min_parallel_transactions: self.routing.with_list(block.transactions),
             traced: products.access_record,
             timed: products.incarnations,
             logged: products.receipts || products.receipts_root || block.rules.deposits().is_some(),

@@ -47,7 +47,7 @@ pub(super) struct Cut {
 /// A sorted run of keys, by the four bytes that they begin with.
 ///
 /// A bucket is a range of places; keys that a block's author chose to begin alike share one, which is then searched by
-/// halving. So a lookup costs two reads in general and never more than a binary search.
+/// halving. So a lookup costs one read in general and never more than a binary search.
 #[derive(Debug)]
 pub(super) struct Directory {
     shift: u32,
@@ -59,7 +59,8 @@ pub(super) struct Directory {
 impl Directory {
     /// Of keys that begin so, ascending.
     pub(super) fn new(heads: Vec<u32>) -> Self {
-        let bits = heads.len().checked_ilog2().unwrap_or(0).min(24);
+        // Between one and two buckets for each key.
+        let bits = heads.len().checked_ilog2().map_or(0, |bits| (bits + 1).min(24));
         let shift = 32 - bits;
         let mut buckets = Vec::with_capacity((1 << bits) + 1);
         for (place, head) in (0..).zip(&heads) {
@@ -76,10 +77,14 @@ impl Directory {
         self.heads.len()
     }
 
-    /// The places of the keys that begin so.
+    /// The places of all keys that begin so, and perhaps of one or two others.
     pub(super) fn alike(&self, head: u32) -> Range<usize> {
         let bucket = (u64::from(head) >> self.shift) as usize;
         let (begin, end) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
+        if end - begin <= 2 {
+            // Whoever asks looks at the keys anyway.
+            return begin..end;
+        }
         let heads = &self.heads[begin..end];
         if heads.len() <= 8 {
             let below = heads.iter().take_while(|at| **at < head).count();

@@ -11,6 +11,12 @@ use weft_types::Bytes;
 /// Runs that take less than this are repeated more often.
 const SHORT: Duration = Duration::from_millis(1);
 
+/// For how long workers are told to look out for the block, as a node does when one is on its way.
+const WARM: Duration = Duration::from_millis(5);
+
+/// How long before the block comes.
+const WAKING: Duration = Duration::from_micros(100);
+
 /// How much more often.
 const SHORT_ROUNDS_FACTOR: usize = 20;
 
@@ -110,6 +116,8 @@ impl Bench {
                 let between = cpu_ticks();
                 series.plain_ticks += between - ticks;
                 drop(run);
+                self.executor(series.way)?.warm(WARM);
+                std::thread::sleep(WAKING);
                 let ticks = cpu_ticks();
                 let start = Instant::now();
                 let executed = self.execute(load, series.way, &list);
@@ -138,19 +146,24 @@ impl Bench {
     }
 
     fn execute(&self, load: &Load, way: Way, list: &Bytes) -> Result<Executed, String> {
-        let (workers, mode, products) = match way {
-            Way::Parallel(workers) => (workers, Mode::Verify, Products::NONE),
-            Way::WithList(workers) => (workers, Mode::WithList(list), Products::NONE),
-            Way::AllProducts(workers) => (workers, Mode::Verify, Products::ALL),
+        let (mode, products) = match way {
+            Way::Parallel(_) => (Mode::Verify, Products::NONE),
+            Way::WithList(_) => (Mode::WithList(list), Products::NONE),
+            Way::AllProducts(_) => (Mode::Verify, Products::ALL),
         };
-        let (_, executor) = self
-            .executors
-            .iter()
-            .find(|(of, _)| *of == workers)
-            .ok_or_else(|| format!("no executor has {workers} workers"))?;
-        executor
+        self.executor(way)?
             .execute(&load.input(), &load.state, mode, products)
             .map_err(|error| format!("{way}: {error}"))
+    }
+}
+
+impl Bench {
+    fn executor(&self, way: Way) -> Result<&Executor, String> {
+        let (Way::Parallel(workers) | Way::WithList(workers) | Way::AllProducts(workers)) = way;
+        let found = self.executors.iter().find(|(of, _)| *of == workers);
+        found
+            .map(|(_, executor)| executor)
+            .ok_or_else(|| format!("no executor has {workers} workers"))
     }
 }
 

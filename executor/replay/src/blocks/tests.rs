@@ -225,8 +225,9 @@ fn a_block_is_read_with_its_senders_state_and_hashes() {
 fn the_tiny_block_replays_in_every_way() {
     let load = read_block(&in_tree()).unwrap();
     let workers = vec![1, 2];
-    let options = ReplayOptions { workers, compare: true, with_list: true, repeat: 2 };
-    let replayer = Replayer::new(options).with_min_parallel_transactions(0);
+    let (compare, with_list, oversubscribe) = (true, true, true);
+    let options = ReplayOptions { workers, compare, with_list, repeat: 2, oversubscribe };
+    let replayer = Replayer::new(options);
     let report = replayer.replay(&load).unwrap();
     assert_eq!((report.transactions, report.gas_used), (5, load.header.gas_used));
     assert_eq!(report.parallel.len(), 4);

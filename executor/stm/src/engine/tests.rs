@@ -159,7 +159,7 @@ fn include_all() -> Judge<impl FnMut(u32) -> Verdict> {
 }
 
 fn options(workers: usize) -> Options {
-    Options { workers, oversubscribe: true, conflict_sample: 0, ..Options::default() }
+    Options { workers, conflict_sample: 0, ..Options::default() }
 }
 
 /// Runs the block on a pool of its own.
@@ -168,7 +168,8 @@ fn run_script<S: Settle<Script> + Send>(
     judge: &mut S,
     options: &Options,
 ) -> Result<Report<&'static str>, RunError<Unreadable>> {
-    run(&Pool::new(options.workers).unwrap(), script, judge, options).map(|(report, _)| report)
+    run(&Pool::new(options.workers).unwrap().oversubscribed(), script, judge, options)
+        .map(|(report, _)| report)
 }
 
 /// Runs the block on `workers` workers and returns the outputs in block order.

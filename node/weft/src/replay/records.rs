@@ -60,6 +60,7 @@ mod tests {
             compare: false,
             with_list: false,
             repeat: 1,
+            oversubscribe: false,
         })
     }
 

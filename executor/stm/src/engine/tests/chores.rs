@@ -70,7 +70,7 @@ impl Settle<Household> for Content {
 #[test]
 fn a_worker_with_nothing_to_execute_does_chores() {
     let household = Household { left: AtomicU32::new(5), waiting: true };
-    let pool = Pool::new(2).unwrap();
+    let pool = Pool::new(2).unwrap().oversubscribed();
     run(&pool, &household, &mut Content, &options(2)).unwrap();
     assert_eq!(household.left.into_inner(), 0);
 }
@@ -78,7 +78,7 @@ fn a_worker_with_nothing_to_execute_does_chores() {
 #[test]
 fn no_run_waits_for_chores() {
     let household = Household { left: AtomicU32::new(u32::MAX), waiting: false };
-    let pool = Pool::new(2).unwrap();
+    let pool = Pool::new(2).unwrap().oversubscribed();
     let (report, _) = run(&pool, &household, &mut Content, &options(2)).unwrap();
     assert_eq!(report.settled, 2);
 }

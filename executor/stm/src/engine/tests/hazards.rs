@@ -128,7 +128,7 @@ fn hazard_41_keys_that_collide_in_every_hash_stay_apart() {
     for workers in [2, 4, 8] {
         let block = Cells::new(200);
         let mut found = Outputs::default();
-        let pool = Pool::new(workers).unwrap();
+        let pool = Pool::new(workers).unwrap().oversubscribed();
         let (_, versions) = run(&pool, &block, &mut found, &options(workers)).unwrap();
         assert_eq!(found, expected(200), "{workers} workers");
         assert_eq!(versions.cells().count(), 18);
@@ -143,7 +143,7 @@ fn hazard_41_keys_that_collide_in_every_hash_stay_apart() {
 /// good as before.
 #[test]
 fn hazard_44_a_panic_at_any_task_ends_the_run_or_is_tried_again() {
-    let pool = Pool::new(4).unwrap();
+    let pool = Pool::new(4).unwrap().oversubscribed();
     let sites = [Site::Worker, Site::Base, Site::Field, Site::Apply, Site::Holds, Site::Execute];
     for site in sites {
         let mut surfaced = 0;

@@ -201,7 +201,7 @@ fn an_empty_block_and_a_small_one_need_no_workers() {
 
 #[test]
 fn a_pool_runs_block_after_block() {
-    let pool = Pool::new(3).unwrap();
+    let pool = Pool::new(3).unwrap().oversubscribed();
     for round in 0..200 {
         let bodies = (0..10).map(|_| {
             body(move |view| {
