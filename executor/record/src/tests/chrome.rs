@@ -158,7 +158,7 @@ fn runs_of_one_worker_within_a_microsecond_do_not_overlap_and_arrows_end_in_thei
     assert_eq!(end["ts"], json!(8.999));
     let first = events.iter().find(|event| event["ph"] == "X").unwrap();
     assert_eq!((&first["ts"], &first["dur"]), (&json!(5), &json!(0.001)));
-    let last = events.iter().filter(|event| event["ph"] == "X").last().unwrap();
+    let last = events.iter().rfind(|event| event["ph"] == "X").unwrap();
     assert_eq!((&last["ts"], &last["dur"]), (&json!(9), &json!(1)), "nobody needs the room");
 }
 
