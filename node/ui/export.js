@@ -74,6 +74,26 @@ async function page(b) {
   return `${before}id="record">${data}<${after}`;
 }
 
+/**
+ * Where each execution is shown, in nanoseconds: one after the other, as a worker ran them, and with a length. Viewers take those
+ * that overlap for parts of each other and hide those without a length; several may begin in the same microsecond.
+ */
+function spans(run) {
+  const [next, shown] = [new Map(), new Map()];
+  const follower = [];
+  for (let i = run.length - 1; i >= 0; i--) {
+    follower[i] = next.get(run.row[i]) ?? Infinity;
+    next.set(run.row[i], run.start[i] * 1000);
+  }
+  return follower.map((after, i) => {
+    const start = Math.max(run.start[i] * 1000, shown.get(run.row[i]) ?? 0);
+    const wanted = (run.start[i] + Math.max(1, run.duration[i])) * 1000;
+    const end = Math.max(Math.min(wanted, after), start + 1);
+    shown.set(run.row[i], end);
+    return { start, end };
+  });
+}
+
 /** The run in the form of Chrome's traces, which Perfetto, chrome://tracing and speedscope open. */
 export function perfetto(b) {
   const { run } = b;
@@ -82,24 +102,25 @@ export function perfetto(b) {
   const colour = { [ABORTED]: 'terrible', [BLOCKED]: 'grey', [PANICKED]: 'black' };
   const events = [{ ph: 'M', pid: 1, tid: 0, name: 'process_name', args: { name: `weft block ${b.number}` } }];
   for (let worker = 0; worker < b.local.workers; worker++) events.push({ ph: 'M', pid: 1, tid: worker, name: 'thread_name', args: { name: `worker ${worker}` } });
-  const last = new Map();
+  const [last, span] = [new Map(), spans(run)];
   for (let i = 0; i < run.length; i++) {
     const tx = run.tx[i];
     const args = { tx, incarnation: run.incarnation[i], from: names.account(b.from[tx]), gas: b.gas[tx] };
     const cause = run.causes[run.cause[i]];
     if (run.outcome[i] === ABORTED) Object.assign(args, { abortedBy: run.by[i], at: typeof cause === 'string' ? cause : cause?.kind });
     if (run.outcome[i] === BLOCKED) args.waitsFor = run.by[i];
-    // Viewers hide slices without a length.
-    events.push({ ph: 'X', pid: 1, tid: run.row[i], ts: run.start[i], dur: Math.max(1, run.duration[i]), name: `${tx} ${names.called(tx)}`, cat: category[run.outcome[i]], ...(colour[run.outcome[i]] && { cname: colour[run.outcome[i]] }), args });
+    const { start, end } = span[i];
+    events.push({ ph: 'X', pid: 1, tid: run.row[i], ts: start / 1000, dur: (end - start) / 1000, name: `${tx} ${names.called(tx)}`, cat: category[run.outcome[i]], ...(colour[run.outcome[i]] && { cname: colour[run.outcome[i]] }), args });
     last.set(tx, [...(last.get(tx) ?? []), i]);
   }
   for (let i = 0; i < run.length; i++) {
     if (run.outcome[i] !== ABORTED || run.by[i] === null) continue;
-    const end = run.start[i] + run.duration[i];
-    const source = last.get(run.by[i])?.findLast((other) => run.start[other] <= end);
+    // Within the slice: at its end another one may begin, and viewers would take that.
+    const end = span[i].end - 1;
+    const source = last.get(run.by[i])?.findLast((other) => span[other].start <= end);
     if (source === undefined) continue;
-    const arrow = (ph, tid, ts) => ({ ph, bp: 'e', pid: 1, tid, ts, id: i, name: 'abort', cat: 'abort' });
-    events.push(arrow('s', run.row[source], run.start[source]), arrow('f', run.row[i], end));
+    const arrow = (ph, tid, ns) => ({ ph, pid: 1, tid, ts: ns / 1000, id: i, name: 'abort', cat: 'abort' });
+    events.push(arrow('s', run.row[source], span[source].start), { ...arrow('f', run.row[i], end), bp: 'e' });
   }
   return { displayTimeUnit: 'ns', traceEvents: events };
 }

@@ -108,6 +108,7 @@ fn retention(keep: u64) -> Retention {
         logs: limited,
         access_lists: limited,
         records: limited,
+        records_bytes: None,
     }
 }
 

@@ -51,8 +51,10 @@ pub fn replay_sequentially(home: &Path) -> (u64, usize, B256) {
         assert_eq!(executed.receipts, receipts, "receipts of block {height}");
         let list = store.access_list(height).expect("readable").expect("stored");
         assert_eq!(executed.access_list, list, "access list of block {height}");
-        let record = store.access_record(height).expect("readable").expect("stored");
-        assert_eq!(executed.access_record, record, "access record of block {height}");
+        // A node that keeps counts stores it of empty blocks only.
+        if let Some(record) = store.access_record(height).expect("readable") {
+            assert_eq!(executed.access_record, record, "access record of block {height}");
+        }
         tree = tree.apply(&executed.diff);
         assert_eq!(tree.root(), header.state_root, "state root of block {height}");
         transactions += recovered.len();

@@ -5,6 +5,7 @@ import { csv, dot, perfetto } from "../../node/ui/export.js";
 import { answer, spots } from "../../node/ui/file.js";
 import * as format from "../../node/ui/format.js";
 import * as model from "../../node/ui/model.js";
+import { naming } from "../../node/ui/names.js";
 
 /** A block of `gas` transactions with edges [from, to]. */
 function record(gas, edges = [], run = null) {
@@ -178,7 +179,14 @@ test("a trace has a slice for each execution and an arrow to each one that was t
   assert.equal(of("X").length, 3);
   assert.deepEqual(of("X").map((event) => event.dur), [10, 12, 1]);
   assert.equal(of("X")[1].args.at, "X.count");
-  assert.deepEqual([of("s")[0].tid, of("f")[0].tid, of("f")[0].ts], [0, 1, 13]);
+  assert.deepEqual([of("s")[0].tid, of("f")[0].tid, of("f")[0].ts], [0, 1, 12.999]);
+  assert.deepEqual([of("s")[0].bp, of("f")[0].bp], [undefined, "e"]);
+});
+
+test("executions of one worker within a microsecond do not overlap in a trace", () => {
+  const run = { tx: [0, 1, 1], incarnation: [0, 0, 1], worker: [0, 0, 0], start: [5, 5, 8], duration: [0, 3, 0], outcome: [0, 1, 0], by: [null, 0, null], cause: [null, 0, null], causes: ["X.count"] };
+  const slices = perfetto(model.block(record([10, 10], [[0, 1]], run))).traceEvents.filter((event) => event.ph === "X");
+  assert.deepEqual(slices.map((event) => [event.ts, event.dur]), [[5, 0.001], [5.001, 2.999], [8, 1]]);
 });
 
 test("a page of a file answers for its block alone", () => {
@@ -194,4 +202,86 @@ test("a page of a file answers for its block alone", () => {
   assert.equal(answer({ ...file, transactions: null }, "weft_getTransactionRecord", ["0x2"]).result, null);
   const found = spots(file, "0xb");
   assert.deepEqual([found.slots.length, found.called, found.sent], [1, [0, 1], []]);
+});
+
+test("the most called contracts have a colour of their own and the others share one", () => {
+  const calls = [0, 1, 1, 2, 2, 2, ...Array.from({ length: 9 }, (_, i) => i + 3)];
+  const colour = model.colours(calls, 13);
+  assert.deepEqual([...colour.slice(0, 4)], [2, 1, 0, 3], "by calls, then by place");
+  assert.deepEqual([...colour.slice(7)], [7, ...Array(5).fill(model.COLOURS)]);
+});
+
+test("nodes of the graph have the gas of their members and links count their edges", () => {
+  const b = model.block(record([5, 7, 9, 11], [[0, 2], [1, 2], [0, 3], [1, 3]]));
+  const { nodes, links } = model.layers(b, new Set(), 2);
+  assert.deepEqual(nodes.map((node) => node.gas), [12, 20]);
+  assert.deepEqual(links.map((link) => link.count), [4]);
+});
+
+test("the free row with the lowest number is taken whatever the order in which rows were left", () => {
+  // Rows 0 to 3 end at 8, 2, 6, 4; the last ones begin at 9, when all are free.
+  const b = model.block(record([8, 2, 6, 4, 1, 1, 1, 1], []));
+  b.start.set([9, 9, 9, 9], 4);
+  assert.deepEqual([...model.ideal(b).row], [0, 1, 2, 3, 0, 1, 2, 3]);
+  const many = model.block(record(Array.from({ length: 40 }, (_, i) => 40 - i), []));
+  many.start.set(Array(20).fill(50), 20);
+  assert.deepEqual([...model.ideal(many).row].slice(20), Array.from({ length: 20 }, (_, i) => i));
+});
+
+test("the slice before a gap is not the one that is found far behind it", () => {
+  const b = model.block(record(Array(9).fill(10), Array.from({ length: 8 }, (_, i) => [i, i + 1])));
+  const slices = model.ideal(b);
+  const [row] = model.byRow(slices);
+  for (let x = 1; x < 90; x += 10) assert.equal(model.find(slices, row, x), (x - 1) / 10);
+});
+
+test("large and small numbers have their units too", () => {
+  assert.deepEqual([format.gas(1_500_000_000), format.gas(999)], ["1.50 Ggas", "999 gas"]);
+  assert.deepEqual([format.time(2_500_000), format.time(null)], ["2.50 s", "–"]);
+  assert.deepEqual([format.percent(1, 5000), format.percent(0, 7), format.percent(1, 50)], ["<0.1%", "0%", "2.0%"]);
+  assert.deepEqual([format.count(1, "block"), format.count(3, "block")], ["1 block", "3 blocks"]);
+  assert.deepEqual([format.ether(5), format.ether(0)], ["5 wei", "0"]);
+  assert.deepEqual([format.ago(1), format.ago(60), format.ago(600), format.ago(7200)], ["now", "60 s ago", "10 min ago", "2 h ago"]);
+  assert.deepEqual([format.short(`0x${"ab".repeat(20)}`), format.short("0x12")], ["0xabab…abab", "0x12"]);
+});
+
+test("signed numbers and tuples among the arguments", () => {
+  const minus = `0x00000000${"f".repeat(64)}`;
+  assert.equal(format.decode("f(int8)", minus)[0].value, "-1");
+  assert.equal(format.decode("f((uint8,uint8),uint8)", `0x00000000${"0".repeat(192)}`), null, "one tuple, not two halves of one");
+});
+
+test("what is called how", () => {
+  const b = model.block(record([10, 10], [[0, 1, 0]]));
+  assert.equal(naming(b).called(0), "0xb.f");
+  assert.equal(naming({ ...b, functions: ["transfer"] }).called(0), "ether to 0xb");
+  assert.equal(naming({ ...b, functions: ["transfer(address,uint256)"] }).called(0), "0xb.transfer");
+  assert.equal(naming({ ...b, creates: [1, 0] }).called(0), "creates 0xb");
+  assert.equal(naming({ ...b, names: ["alice", null] }).account(0), "alice");
+  assert.equal(naming(b).where(0), "storage of 0xb");
+  assert.equal(naming({ ...b, locations: [{ kind: "storage", address: "0xb", name: "X.count" }] }).where(0), "X.count");
+});
+
+test("a trace names the workers and tells how each execution ended", () => {
+  const run = { tx: [0, 1, 1, 0], incarnation: [0, 0, 1, 1], worker: [0, 1, 1, 0], start: [0, 1, 20, 30], duration: [10, 12, 5, 1], outcome: [0, 1, 2, 3], by: [null, 0, 0, null], cause: [null, 0, null, null], causes: ["X.count"] };
+  const { traceEvents: events } = perfetto(model.block(record([10, 10], [[0, 1]], run)));
+  const of = (ph) => events.filter((event) => event.ph === ph);
+  assert.deepEqual(of("M").map((event) => [event.name, event.tid, event.args.name]), [["process_name", 0, "weft block 1"], ["thread_name", 0, "worker 0"], ["thread_name", 1, "worker 1"]]);
+  assert.deepEqual(of("X").map((event) => [event.cat, event.cname]), [["settled", undefined], ["aborted", "terrible"], ["blocked", "grey"], ["panicked", "black"]]);
+  assert.equal(of("X")[2].args.waitsFor, 0);
+  assert.equal(of("s").length, 1, "who waits was not thrown away");
+});
+
+test("a page of a file answers like a node", () => {
+  const whole = { ...record([10, 10, 10], [[0, 1]]), hash: "0xabc" };
+  const conflict = (address, gas) => ({ address, serialisedGas: gas, writers: [0], readers: [1, 2], waiting: 2 });
+  const file = { record: whole, advice: { advice: [1] }, conflicts: [conflict("0xB", 30), conflict("0xC", 10)], criticalPath: { steps: [] }, transactions: [] };
+  const asked = (method, ...params) => answer(file, method, params).result;
+  assert.equal(asked("weft_getBlockRecord", "latest"), whole);
+  assert.deepEqual([asked("weft_getAdvice", "0x1"), asked("weft_getAdvice", "0x2")], [file.advice, null]);
+  assert.deepEqual([asked("weft_getCriticalPath", "0x1"), asked("weft_getCriticalPath", "0x2")], [file.criticalPath, null]);
+  assert.deepEqual([asked("weft_getConflicts", "0x1", { limit: 1 }).length, asked("weft_getConflicts", "0x1").length, asked("weft_getConflicts", "0x2").length], [1, 2, 0]);
+  assert.deepEqual([asked("eth_getBlockByHash", "0xabc"), asked("eth_getBlockByHash", "0xdef")], [{ number: "0x1" }, null]);
+  const [slot] = spots(file, "0xb").slots;
+  assert.deepEqual([slot.shareOfWaiting, slot.samples, slot.writers], [0.75, [{ block: 1, index: 1 }, { block: 1, index: 2 }], 1]);
 });

@@ -43,8 +43,8 @@ pub struct Executor {
     shelf: Shelf,
     /// Draws the schedule of every block.
     seed: Option<u64>,
-    /// What is made of a chain's blocks.
-    products: Products,
+    /// How much it records of a chain's blocks.
+    level: RecordLevel,
 }
 
 /// One block to execute. Header fields that are results of execution (roots, bloom, gas used) are not looked at.
@@ -105,15 +105,26 @@ impl Executor {
             codes: CodeCache::default(),
             shelf: Shelf::default(),
             seed: None,
-            products: Products::ALL,
+            level: RecordLevel::Full,
         }
     }
 
     /// Makes only what a node needs that keeps records at this level, when it builds and verifies blocks.
     #[must_use]
     pub const fn with_record(mut self, level: RecordLevel) -> Self {
-        self.products = Products::of_node(level);
+        self.level = level;
         self
+    }
+
+    /// How much it records of the blocks that it builds and verifies.
+    #[must_use]
+    pub const fn record_level(&self) -> RecordLevel {
+        self.level
+    }
+
+    /// What is made of a chain's blocks.
+    const fn products(&self) -> Products {
+        Products::of_node(self.level)
     }
 
     /// Lets all workers take part, also where the machine has fewer cores, and in blocks of any size. It is slower; tests
@@ -211,7 +222,7 @@ impl Executor {
     ) -> Result<Executed, ExecutionError> {
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, candidates, &rules) };
-        self.execute(&block, state, Mode::Build, self.products)
+        self.execute(&block, state, Mode::Build, self.products())
     }
 
     /// Executes a proposed block and compares everything but the state root with its header.
@@ -250,7 +261,7 @@ impl Executor {
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
         let mode = access_list.map_or(Mode::Verify, Mode::WithList);
-        let executed = self.execute(&block, state, mode, self.products)?;
+        let executed = self.execute(&block, state, mode, self.products())?;
         compare(header, &executed)?;
         Ok(executed)
     }
@@ -273,7 +284,7 @@ impl Executor {
         expect_hash(header, access_list)?;
         let rules = Rules::weft(params);
         let block = BlockInput { commands, ..BlockInput::of_chain(header, transactions, &rules) };
-        let (list, products) = (access_list, self.products);
+        let (list, products) = (access_list, self.products());
         let (executed, foreseen) =
             self.execute_with_list(&block, &**state, list, products, Some(beside))?;
         compare(header, &executed)?;

@@ -1,5 +1,6 @@
 //! The analysis of blocks that a real execution recorded.
 
+mod chrome;
 mod patterns;
 mod random;
 mod said;

@@ -93,15 +93,15 @@ pub fn chrome(
             "args": { "name": format!("worker {worker}") },
         }));
     }
-    for run in slices {
+    let spans = spans(slices);
+    for (run, span) in slices.iter().zip(&spans) {
         let Label { name, details } = label(run.index);
         let mut args = json!({
             "tx": run.index, "incarnation": run.incarnation, "details": details,
         });
         let mut event = json!({
-            "ph": "X", "pid": 1, "tid": run.worker, "ts": run.start_us,
-            // Viewers hide slices without a length.
-            "dur": run.duration_us.max(1), "cat": category(&run.end),
+            "ph": "X", "pid": 1, "tid": run.worker, "ts": us(span.start_ns),
+            "dur": us(span.end_ns - span.start_ns), "cat": category(&run.end),
         });
         event["name"] = json!(format!("{} {name}", run.index.0));
         match &run.end {
@@ -120,31 +120,65 @@ pub fn chrome(
         event["args"] = args;
         events.push(event);
     }
-    flows(slices, &mut events);
+    flows(slices, &spans, &mut events);
     json!({ "displayTimeUnit": "ns", "traceEvents": events })
 }
 
+/// Where a slice is shown, in nanoseconds since the block's execution began.
+#[derive(Clone, Copy)]
+struct Span {
+    start_ns: u64,
+    end_ns: u64,
+}
+
+/// Slices are shown one after the other, as a worker ran them, and with a length: viewers take those that overlap for parts of
+/// each other and hide those without one. Clocks tell microseconds, so several may begin in the same one.
+fn spans(slices: &[Slice]) -> Vec<Span> {
+    let ns = |us: u64| us.saturating_mul(1000);
+    let mut next: BTreeMap<u32, u64> = BTreeMap::new();
+    let followers: Vec<Option<u64>> =
+        slices.iter().rev().map(|run| next.insert(run.worker, ns(run.start_us))).collect();
+    let mut shown: BTreeMap<u32, u64> = BTreeMap::new();
+    let one = |(run, follower): (&Slice, &Option<u64>)| {
+        let free = shown.entry(run.worker).or_default();
+        let start_ns = ns(run.start_us).max(*free);
+        let wanted = ns(run.start_us.saturating_add(run.duration_us.max(1)));
+        let end_ns = wanted.min(follower.unwrap_or(u64::MAX)).max(start_ns.saturating_add(1));
+        *free = end_ns;
+        Span { start_ns, end_ns }
+    };
+    slices.iter().zip(followers.iter().rev()).map(one).collect()
+}
+
+/// Microseconds, which the format may have with a fraction.
+fn us(ns: u64) -> Value {
+    if ns.is_multiple_of(1000) { json!(ns / 1000) } else { json!(ns as f64 / 1000.0) }
+}
+
 /// An arrow from the transaction that caused each abort.
-fn flows(slices: &[Slice], events: &mut Vec<Value>) {
+fn flows(slices: &[Slice], spans: &[Span], events: &mut Vec<Value>) {
     // The runs are in the order of their starts, so the last one before is the cause.
-    let mut runs: BTreeMap<TxIndex, Vec<&Slice>> = BTreeMap::new();
-    for run in slices {
-        runs.entry(run.index).or_default().push(run);
+    let mut runs: BTreeMap<TxIndex, Vec<usize>> = BTreeMap::new();
+    for (place, run) in slices.iter().enumerate() {
+        runs.entry(run.index).or_default().push(place);
     }
     for (id, run) in slices.iter().enumerate() {
         let End::Aborted { by: Some(writer), .. } = run.end else { continue };
-        let end = run.start_us.saturating_add(run.duration_us);
-        let cause =
-            runs.get(&writer).and_then(|all| all.iter().rfind(|other| other.start_us <= end));
+        // Within the slice: at its end another one may begin, and viewers would take that.
+        let end_ns = spans[id].end_ns - 1;
+        let cause = runs.get(&writer);
+        let cause = cause.and_then(|all| all.iter().rfind(|at| spans[**at].start_ns <= end_ns));
         let Some(cause) = cause else { continue };
-        let arrow = |phase: &str, at: &Slice, ts: u64| {
+        let arrow = |phase: &str, worker: u32, ns: u64| {
             json!({
-                "ph": phase, "bp": "e", "pid": 1, "tid": at.worker, "ts": ts,
+                "ph": phase, "pid": 1, "tid": worker, "ts": us(ns),
                 "id": id, "name": "abort", "cat": "abort",
             })
         };
-        events.push(arrow("s", cause, cause.start_us));
-        events.push(arrow("f", run, end));
+        events.push(arrow("s", slices[*cause].worker, spans[*cause].start_ns));
+        let mut end = arrow("f", run.worker, end_ns);
+        end["bp"] = json!("e");
+        events.push(end);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the node hands to the server, and the events it sends afterwards.
 
 use crate::UnlockedAccounts;
+use crate::derived::DerivedRecords;
 use crate::node::{CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, NodeView, Offline};
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
@@ -77,6 +78,8 @@ pub struct RpcBackend {
     pub node: Arc<dyn NodeView>,
     /// What only a development chain has.
     pub devnet: Devnet,
+    /// Access records that were not stored; one for all listeners.
+    pub derived: Arc<DerivedRecords>,
 }
 
 impl RpcBackend {
@@ -103,6 +106,7 @@ impl RpcBackend {
             consensus: consensus_channel(),
             node: Arc::new(Offline),
             devnet: Devnet::default(),
+            derived: Arc::default(),
         }
     }
 

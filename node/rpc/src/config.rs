@@ -1,9 +1,9 @@
 //! What an operator can choose about the RPC server. Every limit is here.
 
-use crate::ConsoleSink;
+use crate::{ConsoleSink, Names};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use weft_record::names::Artifact;
+use weft_evm::RecordLevel;
 
 /// Settings of the server. All limits bound what one caller can make the node do.
 #[derive(Clone, Debug)]
@@ -63,16 +63,18 @@ pub struct RpcConfig {
     pub console: Option<ConsoleSink>,
     /// Whether this is a local devnet; only reported by `weft_chainInfo`.
     pub devnet: bool,
-    /// How much of each execution the node keeps, in words; only reported by `weft_chainInfo`.
-    pub record_level: &'static str,
-    /// Contracts of a project, which the record's methods recognise by their code.
-    pub artifacts: Vec<Arc<Artifact>>,
+    /// How much of each execution the node keeps. Unless that is nothing, access records that are not stored are derived.
+    pub record_level: RecordLevel,
+    /// How long one call may derive access records, in milliseconds.
+    pub record_timeout_ms: u64,
+    /// What the record's methods call accounts and places; one for all listeners.
+    pub names: Arc<Names>,
 }
 
 impl RpcConfig {
     /// The defaults for a listener at `listen`.
     #[must_use]
-    pub const fn new(listen: SocketAddr) -> Self {
+    pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
             namespaces: Vec::new(),
@@ -97,8 +99,9 @@ impl RpcConfig {
             calls_concurrent: 0,
             console: None,
             devnet: false,
-            record_level: "full",
-            artifacts: Vec::new(),
+            record_level: RecordLevel::Full,
+            record_timeout_ms: 5_000,
+            names: Arc::default(),
         }
     }
 }

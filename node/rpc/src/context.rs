@@ -42,6 +42,7 @@ pub(crate) struct Context {
     reads: Lane,
     calls: Lane,
     traces: Lane,
+    derivations: Lane,
     submissions: Lane,
 }
 
@@ -54,6 +55,8 @@ pub(crate) enum Work {
     Call,
     /// Runs transactions again and records what they do: long, and with much memory.
     Trace,
+    /// Reads records, or derives them: by running blocks again, one at a time.
+    Record,
     /// Recovers and admits a transaction.
     Submit,
 }
@@ -81,13 +84,14 @@ impl Context {
         let calls = if config.calls_concurrent == 0 { half } else { config.calls_concurrent };
         Self {
             filters: Filters::new(config.filters_max),
-            records: Records::new(&config),
+            records: Records::new(Arc::clone(&config.names)),
             document: OnceLock::new(),
             tip: Mutex::new(None),
             fees: FeeBlocks::default(),
             reads: Lane::new(READS_CONCURRENT),
             calls: Lane::new(calls),
             traces: Lane::new(calls.div_ceil(2)),
+            derivations: Lane::new(calls),
             submissions: Lane::new(cores),
             config,
             served,
@@ -122,6 +126,7 @@ impl Context {
             Work::Read => &self.reads,
             Work::Call => &self.calls,
             Work::Trace => &self.traces,
+            Work::Record => &self.derivations,
             Work::Submit => &self.submissions,
         }
     }

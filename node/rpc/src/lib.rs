@@ -33,12 +33,14 @@ mod connection;
 mod console;
 mod context;
 mod convert;
+mod derived;
 mod error;
 mod ethereum;
 mod guard;
 mod listener;
 mod methods;
 mod middleware;
+mod names;
 mod node;
 mod openrpc;
 mod page;
@@ -54,8 +56,10 @@ pub use backend::{
 };
 pub use config::RpcConfig;
 pub use console::ConsoleSink;
+pub use derived::DerivedRecords;
 pub use error::RpcError;
 pub use listener::NAMESPACES;
+pub use names::Names;
 pub use node::{
     CONSENSUS_EVENTS_CAPACITY, ConsensusEvent, ConsensusState, ConsensusStep, NodeInfo, NodeView,
     Offline, PeerInfo, VoteKind, VotesSeen,
@@ -63,4 +67,4 @@ pub use node::{
 pub use openrpc::reference;
 pub use page::{record_of_page, standalone_page};
 pub use server::{RpcServer, serve};
-pub use weft_record::names::Artifact;
+pub use weft_record::names::{Artifact, Registry};

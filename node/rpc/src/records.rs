@@ -1,29 +1,20 @@
-//! What the server remembers about records: registered names, and blocks in one line each.
+//! What the server remembers about records: names, and blocks in one line each.
 
-use crate::RpcConfig;
-use crate::error::Failure;
-use alloy_primitives::Address;
-use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::names::Names;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use weft_record::Block;
-use weft_record::names::{NameError, Registry};
-use weft_types::{Location, RunMode, StateReader, TxIndex};
+use weft_record::names::Registry;
+use weft_types::{Location, RunMode};
 
 /// Blocks whose one line is kept; the oldest goes first.
 const LINES_MAX: usize = 8192;
 
-/// Accounts whose code was compared with the artifacts; later ones are not.
-const COMPARED_MAX: usize = 100_000;
-
 /// Shared by the record's methods.
 pub(crate) struct Records {
-    /// Replaced as a whole when a name is registered: a method works on one state of it.
-    registry: RwLock<Arc<Registry>>,
-    /// A cache: committed blocks never change.
-    lines: Mutex<BTreeMap<u64, Arc<Line>>>,
-    /// Accounts whose code was compared with the artifacts already.
-    compared: Mutex<BTreeSet<Address>>,
+    pub(crate) names: Arc<Names>,
+    /// A cache: committed blocks never change. With the generation of the names that are in it.
+    lines: Mutex<(u64, BTreeMap<u64, Arc<Line>>)>,
 }
 
 /// A block in one line.
@@ -62,81 +53,32 @@ pub(crate) struct Hottest {
 }
 
 impl Records {
-    pub(crate) fn new(config: &RpcConfig) -> Self {
-        let names = if config.devnet { Registry::with_developers() } else { Registry::default() };
-        Self {
-            registry: RwLock::new(Arc::new(names.with_artifacts(&config.artifacts))),
-            lines: Mutex::new(BTreeMap::new()),
-            compared: Mutex::new(BTreeSet::new()),
-        }
-    }
-
-    /// Compares the code of the contracts that a block calls with the artifacts, each contract once.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub(crate) fn recognise(
-        &self,
-        block: &Block<'_>,
-        state: &dyn StateReader,
-    ) -> Result<(), Failure> {
-        if !self.registry().can_recognise() {
-            return Ok(());
-        }
-        let called = (0..block.len() as u32).map(|index| block.function(TxIndex(index)).contract);
-        let kept = block.access.transactions.iter();
-        let kept = kept.flat_map(|access| &access.writes).map(|write| *write.location.address());
-        let mut found = Vec::new();
-        for address in called.chain(kept).collect::<BTreeSet<Address>>() {
-            {
-                let mut compared = self.compared.lock();
-                if compared.contains(&address) || compared.len() >= COMPARED_MAX {
-                    continue;
-                }
-                // Code that comes later than its account is found then: only what has code is marked.
-                let account = state.account(&address)?;
-                let Some(account) = account.filter(weft_types::Account::has_code) else { continue };
-                compared.insert(address);
-                found.push((address, account.code_hash));
-            }
-        }
-        if found.is_empty() {
-            return Ok(());
-        }
-        let mut held = self.registry.write();
-        let mut next = Registry::clone(&held);
-        for (address, hash) in found {
-            next.recognise(address, &state.code(&hash)?);
-        }
-        *held = Arc::new(next);
-        Ok(())
+    pub(crate) fn new(names: Arc<Names>) -> Self {
+        Self { names, lines: Mutex::default() }
     }
 
     /// The names as they are now.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.registry.read())
-    }
-
-    /// Changes the names; lines are forgotten because they contain some.
-    pub(crate) fn register(
-        &self,
-        change: impl FnOnce(&mut Registry) -> Result<(), NameError>,
-    ) -> Result<(), NameError> {
-        let mut held = self.registry.write();
-        let mut next = Registry::clone(&held);
-        change(&mut next)?;
-        *held = Arc::new(next);
-        drop(held);
-        self.lines.lock().clear();
-        Ok(())
+        self.names.registry()
     }
 
     pub(crate) fn line(&self, height: u64) -> Option<Arc<Line>> {
-        self.lines.lock().get(&height).cloned()
+        let (generation, lines) = &mut *self.lines.lock();
+        let now = self.names.generation();
+        if *generation != now {
+            // They contain names.
+            lines.clear();
+            *generation = now;
+        }
+        lines.get(&height).cloned()
     }
 
-    pub(crate) fn keep(&self, height: u64, line: Arc<Line>) {
-        let mut lines = self.lines.lock();
+    /// Keeps a line that was made with the names of this generation; see [`Names::generation`].
+    pub(crate) fn keep(&self, height: u64, line: Arc<Line>, of: u64) {
+        let (generation, lines) = &mut *self.lines.lock();
+        if *generation != of {
+            return;
+        }
         lines.insert(height, line);
         while lines.len() > LINES_MAX {
             lines.pop_first();

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use weft_commitment::{CommitmentError, Tree};
-use weft_evm::{Executed, ExecutionError, Executor, Skipped};
+use weft_evm::{Executed, ExecutionError, Executor, RecordLevel, Skipped};
 use weft_pool::Pool;
 use weft_store::{BlockCommit, Head, Store, StoreError};
 use weft_types::block::{BlockBody, transactions_root};
@@ -276,8 +276,8 @@ impl Chain {
     ) -> Result<Committed, StoreError> {
         let executed = &prepared.executed;
         let senders: Vec<Address> = executed.transactions.iter().map(|t| t.signer()).collect();
-        // With the record off there is none of a block that has transactions.
-        let recorded = senders.is_empty() || !executed.access_record.transactions.is_empty();
+        // With the record off there is no profile of a block that has transactions.
+        let recorded = senders.is_empty() || self.executor.record_level() != RecordLevel::Off;
         let head = self.store.commit(BlockCommit {
             block: prepared.block.clone(),
             senders,

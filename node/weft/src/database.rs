@@ -186,6 +186,7 @@ fn prune(args: &PruneArgs) -> Result<String, Failure> {
         logs: args.logs.unwrap_or(configured.logs),
         access_lists: args.access_lists.unwrap_or(configured.access_lists),
         records: args.records.unwrap_or(configured.records),
+        records_bytes: configured.records_bytes,
     };
     let database = open(&home)?;
     let room = room(&home, &database, |database| database.prune(&retention).map(|_| ()))?;

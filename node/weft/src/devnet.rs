@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use weft_evm::Executor;
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::Senders;
-use weft_rpc::ConsoleSink;
-use weft_rpc::UnlockedAccounts;
+use weft_record::names::Registry;
+use weft_rpc::{ConsoleSink, Names, UnlockedAccounts};
 use weft_store::StoreOptions;
 
 /// Runs the devnet until a signal or a failure.
@@ -123,7 +123,8 @@ async fn start_nodes(
     let executor = Arc::new(Executor::new(args.workers));
     let senders = Arc::new(Senders::new(SENDERS_SHARED));
     let artifacts = args.artifacts.as_deref().map(artifacts::read).transpose()?.unwrap_or_default();
-    let names = Arc::new(names::Names::new(&artifacts));
+    let registry = Registry::with_developers().with_artifacts(&artifacts);
+    let names = Arc::new(Names::new(registry));
     let mut addresses = Vec::with_capacity(homes.len());
     for (home, _) in &homes {
         let port = free_port()?;
@@ -145,7 +146,7 @@ async fn start_nodes(
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         config.p2p.peers = others.map(|(_, (address, id))| format!("{address}/p2p/{id}")).collect();
         let report = (index == 0).then(|| Arc::new(banner::BlockPrinter::new(args)));
-        let names = Arc::clone(&names);
+        let printed = Arc::clone(&names);
         let console = report.clone().filter(|printer| printer.speaks());
         let started = RunningNode::start(NodeSetup {
             home,
@@ -159,10 +160,10 @@ async fn start_nodes(
             devnet: true,
             console: console.map(|printer| ConsoleSink::new(move |line| printer.console(line))),
             accounts: Arc::clone(accounts),
-            artifacts: artifacts.clone(),
+            names: Arc::clone(&names),
             on_block: Box::new(move |committed, finality| {
                 if let Some(printer) = report.as_ref().filter(|printer| printer.speaks()) {
-                    printer.print(&summary(committed, finality, &names));
+                    printer.print(&summary(committed, finality, &printed));
                 }
             }),
         })
@@ -178,14 +179,14 @@ async fn start_nodes(
     Ok(nodes)
 }
 
-fn summary(committed: &Committed, finality: Duration, names: &names::Names) -> BlockReport {
+fn summary(committed: &Committed, finality: Duration, names: &Names) -> BlockReport {
     let executed = &committed.prepared.executed;
     let (access, profile) = (&executed.access_record, &executed.profile);
     let mut report = BlockReport::new(&committed.head.block, access, profile, finality);
     if report.is_warm()
         && let Some(hottest) = &mut report.hottest
     {
-        hottest.name = names.of(committed, &hottest.location);
+        hottest.name = names::of(names, committed, &hottest.location);
     }
     report
 }

@@ -4,6 +4,7 @@ use crate::config::{RpcProfile, RpcSection};
 use crate::failure::{ExitStatus, Failure};
 use crate::node::NodeSetup;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use weft_rpc::{RpcBackend, RpcConfig, RpcError, RpcServer};
 
 /// What of the namespaces a public listener serves.
@@ -17,9 +18,9 @@ pub async fn serve(setup: &NodeSetup, backend: &RpcBackend) -> Result<Vec<RpcSer
     let mut servers = Vec::new();
     let own = RpcConfig {
         devnet: setup.devnet,
-        record_level: setup.config.record.level.name(),
+        record_level: setup.config.record.level.of_executor(),
         console: setup.console.clone(),
-        artifacts: setup.artifacts.clone(),
+        names: Arc::clone(&setup.names),
         ..RpcConfig::new(setup.config.rpc.listen)
     };
     for config in configs(&setup.config.rpc, own) {

@@ -58,8 +58,8 @@ pub struct NodeSetup {
     pub console: Option<weft_rpc::ConsoleSink>,
     /// Accounts that sign for callers: none but on a devnet.
     pub accounts: Arc<UnlockedAccounts>,
-    /// Contracts that the record's methods recognise by their code.
-    pub artifacts: Vec<Arc<weft_rpc::Artifact>>,
+    /// What accounts and places are called.
+    pub names: Arc<weft_rpc::Names>,
     /// Told about every block, with the time it took from the start of its height.
     pub on_block: OnBlock,
 }
@@ -474,7 +474,7 @@ pub fn run(args: &NodeArgs) -> Result<(), Failure> {
             devnet: false,
             console: None,
             accounts: Arc::default(),
-            artifacts: Vec::new(),
+            names: Arc::default(),
             on_block: Box::new(|committed, finality| {
                 let header = committed.head.block.header();
                 tracing::info!(

@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::retention::Kept;
 use crate::sync::ANCESTORS_MAX;
-use crate::{StoreError, StoredBlock, addresses, logs, rebuild, store};
+use crate::{StoreError, StoredBlock, addresses, logs, rebuild, records, store};
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
@@ -63,6 +63,8 @@ pub(crate) fn check(database: &Database) -> Result<CheckReport, StoreError> {
     checker.blocks()?;
     checker.counts()?;
     checker.histories()?;
+    let records = checker.record_bytes();
+    checker.note("", records)?;
     checker.slots()?;
     let root = rebuild::verified_tree(database, 0).map(|_| ());
     checker.note("", root)?;
@@ -326,6 +328,14 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The room of the records is what it was counted as.
+    fn record_bytes(&self) -> Result<(), StoreError> {
+        let Some(counted) = records::counted(self.database)? else { return Ok(()) };
+        let oldest = self.database.horizon().oldest().of(Kept::Records);
+        let found = records::between(self.database, oldest, self.head.height + 1)?;
+        same(Column::Meta, "bytes of records", &counted, &found)
     }
 
     fn histories(&mut self) -> Result<(), StoreError> {

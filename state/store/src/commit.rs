@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::layout::{self, HeadRecord};
 use crate::leaves::code_stems;
 use crate::retention::{Kept, Oldest};
-use crate::{Anchor, StoreError, addresses, logs};
+use crate::{Anchor, StoreError, addresses, logs, records};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use weft_types::{
     StateDiff, TxIndex,
 };
 
-/// Stands where the access record of a block would be that was not executed here.
-const NOT_EXECUTED: &[u8] = &[];
+/// Stands where the access record of a block would be that was committed without one.
+pub(crate) const NO_RECORD: &[u8] = &[];
 
 /// A decided block with everything that executing and deciding it gave.
 #[derive(Clone, Debug)]
@@ -31,9 +31,9 @@ pub struct BlockCommit {
     pub receipts: Vec<Receipt>,
     /// RLP of the block access list (EIP-7928); empty when it was not kept.
     pub access_list: Bytes,
-    /// Reads and writes of each transaction; empty, and without a profile, on a node that keeps no records.
+    /// Reads and writes of each transaction; empty on a node that does not store them.
     pub access_record: AccessRecord,
-    /// What this node observed, if it executed the block itself.
+    /// What this node observed, if it executed the block itself and keeps that.
     pub profile: Option<RunProfile>,
     /// Net change of the state.
     pub diff: StateDiff,
@@ -51,16 +51,13 @@ pub struct GenesisState<'a> {
 }
 
 impl BlockCommit {
-    /// Whether it comes with a record: a node that keeps none gives neither record nor profile.
+    /// Whether it comes with an access record.
     pub(crate) fn is_recorded(&self) -> bool {
-        self.block.transactions().is_empty()
-            || !self.access_record.transactions.is_empty()
-            || self.profile.is_some()
+        self.block.transactions().is_empty() || !self.access_record.transactions.is_empty()
     }
 
-    /// Refuses a commit whose parts do not belong together. A block that was not `executed` here has no
-    /// access record.
-    pub(crate) fn validate(&self, executed: bool) -> Result<(), StoreError> {
+    /// Refuses a commit whose parts do not belong together; one without an access record is not `recorded`.
+    pub(crate) fn validate(&self, recorded: bool) -> Result<(), StoreError> {
         let height = self.block.height();
         let inconsistent =
             |reason: String| Err(StoreError::Inconsistent { height: height.0, reason });
@@ -71,7 +68,7 @@ impl BlockCommit {
             ("access record entries", self.access_record.transactions.len()),
         ];
         for (what, found) in counts {
-            if found != transactions && (executed || what != "access record entries") {
+            if found != transactions && (recorded || what != "access record entries") {
                 return inconsistent(format!("{transactions} transactions, {found} {what}"));
             }
         }
@@ -95,7 +92,7 @@ impl BlockCommit {
     pub(crate) fn batch(
         &self,
         database: &Database,
-        executed: bool,
+        recorded: bool,
     ) -> Result<WriteBatch, StoreError> {
         let height = self.block.height().0;
         let key = height.to_be_bytes();
@@ -106,16 +103,8 @@ impl BlockCommit {
         if !self.access_list.is_empty() {
             batch.put(Column::AccessLists, key, &self.access_list);
         }
-        let record =
-            if executed { encode_borsh(&self.access_record) } else { NOT_EXECUTED.to_vec() };
-        batch.put(Column::AccessRecords, key, record);
-        if let Some(profile) = &self.profile {
-            let json = serde_json::to_vec(profile).map_err(|e| StoreError::Inconsistent {
-                height,
-                reason: format!("profile cannot be written as JSON: {e}"),
-            })?;
-            batch.put(Column::Profiles, key, json);
-        }
+        let record = if recorded { encode_borsh(&self.access_record) } else { NO_RECORD.to_vec() };
+        batch.record(height, &record, self.profile.as_ref())?;
         Ok(batch.finish())
     }
 }
@@ -177,7 +166,7 @@ pub(crate) fn import_batch(
     let height = anchor.block.height().0;
     if height > 0 {
         batch.block(&anchor.block, &anchor.senders, &anchor.receipts, &[]);
-        batch.put(Column::AccessRecords, height.to_be_bytes(), NOT_EXECUTED);
+        batch.put(Column::AccessRecords, height.to_be_bytes(), NO_RECORD);
     }
     if let Some(certificate) = &anchor.certificate {
         batch.put(Column::Certificates, height.to_be_bytes(), encode_borsh(certificate));
@@ -261,6 +250,29 @@ impl<'a> Batch<'a> {
 
     pub(crate) fn finish(self) -> WriteBatch {
         self.batch
+    }
+
+    /// An access record, or what stands for it, and what was observed, with the bytes that all of them take now.
+    pub(crate) fn record(
+        &mut self,
+        height: u64,
+        record: &[u8],
+        profile: Option<&RunProfile>,
+    ) -> Result<(), StoreError> {
+        let key = height.to_be_bytes();
+        self.put(Column::AccessRecords, key, record);
+        let profile = profile.map(serde_json::to_vec).transpose();
+        let profile = profile.map_err(|e| StoreError::Inconsistent {
+            height,
+            reason: format!("profile cannot be written as JSON: {e}"),
+        })?;
+        let mut bytes = records::total(self.database, height - 1)? + record.len() as u64;
+        if let Some(profile) = profile {
+            bytes += profile.len() as u64;
+            self.put(Column::Profiles, key, profile);
+        }
+        self.put(Column::Meta, layout::META_RECORD_BYTES, bytes.to_be_bytes());
+        Ok(())
     }
 
     /// New values, and the values before them when the block has a height to file them under.

@@ -3,7 +3,7 @@
 use crate::columns::Column;
 use crate::faults::{Disk, Fate, Faults};
 use crate::retention::{Horizon, Kept, Oldest};
-use crate::{StoreError, layout};
+use crate::{StoreError, layout, records};
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
     WriteBatch, WriteOptions,
@@ -200,8 +200,13 @@ impl Database {
     /// knows that it is gone, from the table files that are merged.
     pub(crate) fn drop_below(&self, oldest: &Oldest) -> Result<(), StoreError> {
         let before = self.horizon.oldest();
-        self.horizon.announce(oldest);
         let mut batch = WriteBatch::default();
+        let (from, to) = (before.of(Kept::Records), oldest.of(Kept::Records));
+        if let Some(bytes) = records::counted(self)? {
+            let left = bytes.saturating_sub(records::between(self, from, to)?);
+            batch.put_cf(self.column(Column::Meta), layout::META_RECORD_BYTES, left.to_be_bytes());
+        }
+        self.horizon.announce(oldest);
         let value = borsh::to_vec(oldest).expect("writing to memory cannot fail");
         batch.put_cf(self.column(Column::Meta), layout::META_OLDEST, value);
         let moved = Kept::ALL.into_iter().filter(|kept| kept.is_by_height());

@@ -31,6 +31,8 @@ pub(crate) const META_SCHEMA: &[u8] = b"schema";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_HEAD: &[u8] = b"head";
 pub(crate) const META_OLDEST: &[u8] = b"oldest";
+/// Bytes of the access records and profiles that are kept.
+pub(crate) const META_RECORD_BYTES: &[u8] = b"record_bytes";
 /// The block that an imported state is of: of the blocks before it there are headers at most.
 pub(crate) const META_BASE: &[u8] = b"base";
 /// There while a state is being imported: what is stored is not whole.
@@ -247,7 +249,7 @@ pub(crate) fn decode_receipts(mut bytes: &[u8]) -> Result<Vec<Receipt>, StoreErr
     Ok(receipts)
 }
 
-/// An access record; `None` for what stands in its place when the block was not executed here.
+/// An access record; `None` for what stands in its place when the block was committed without one.
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<Option<AccessRecord>, StoreError> {
     if bytes.is_empty() {
         return Ok(None);

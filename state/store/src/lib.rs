@@ -44,7 +44,7 @@
 //! certificates     n                      -> borsh commit certificate; none at genesis
 //! receipts         n                      -> RLP list of receipts
 //! access_lists     n                      -> RLP block access list (EIP-7928); none if not kept
-//! access_records   n                      -> borsh access record; empty if not executed here
+//! access_records   n                      -> borsh access record; empty if committed without
 //! profiles         n                      -> JSON run profile; none if not executed here
 //! block_numbers    block hash             -> n
 //! transactions     transaction hash       -> n ‖ index u32be
@@ -205,6 +205,7 @@ mod open;
 mod options;
 mod prefetch;
 mod rebuild;
+mod records;
 mod retention;
 mod snapshot;
 mod store;

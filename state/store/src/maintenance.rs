@@ -4,6 +4,7 @@ use crate::check::{CheckReport, check};
 use crate::columns::Column;
 use crate::database::Database;
 use crate::layout::{self, HeadRecord};
+use crate::records;
 use crate::retention::{Kept, Oldest, Retention};
 use crate::snapshot::{self, SnapshotManifest};
 use crate::{Store, StoreError, StoreOptions, open};
@@ -135,7 +136,9 @@ impl Maintenance {
     /// [`StoreError::Database`] when the disk fails.
     pub fn prune(&self, retention: &Retention) -> Result<Oldest, StoreError> {
         let before = self.database.horizon().oldest();
-        let oldest = before.advanced(retention, self.head.height, true).unwrap_or(before);
+        let head = self.head.height;
+        let mut oldest = before.advanced(retention, head, true).unwrap_or(before);
+        records::bound(&self.database, retention, head, &mut oldest, true)?;
         if oldest != before {
             self.database.drop_below(&oldest)?;
         }

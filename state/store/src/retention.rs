@@ -32,6 +32,9 @@ pub struct Retention {
     pub access_lists: Keep,
     /// Access records and run profiles.
     pub records: Keep,
+    /// Most bytes that these may take before the disk compresses them, if that is fewer blocks; `None` for any number.
+    /// Without meaning where they are kept for ever. The newest block's are kept however large they are.
+    pub records_bytes: Option<u64>,
 }
 
 /// What [`Retention`] names, one by one.
@@ -57,6 +60,7 @@ impl Retention {
         logs: Keep::All,
         access_lists: Keep::All,
         records: Keep::All,
+        records_bytes: None,
     };
 
     /// How long one of them is kept.

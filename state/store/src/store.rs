@@ -13,7 +13,7 @@ use crate::retention::{Kept, Oldest, Retention};
 use crate::snapshot::{self, SnapshotManifest};
 use crate::trees::{PROOF_BLOCKS, Trees};
 use crate::view::{Source, StateView};
-use crate::{StoreError, StoreOptions, open, rebuild, trees};
+use crate::{StoreError, StoreOptions, open, rebuild, records, trees};
 use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -174,15 +174,17 @@ impl Store {
         if found != expected || Some(height) != head_height.checked_add(1) {
             return Err(StoreError::WrongParent { height, head: head_height, expected, found });
         }
-        let executed = executed && commit.is_recorded();
-        commit.validate(executed)?;
+        let recorded = executed && commit.is_recorded();
+        commit.validate(recorded)?;
         let database = &self.source.database;
         // Before the block: a failure leaves the head where it was.
         let oldest = database.horizon().oldest();
-        if let Some(next) = oldest.advanced(&self.retention, head_height, false) {
+        let mut next = oldest.advanced(&self.retention, head_height, false).unwrap_or(oldest);
+        records::bound(database, &self.retention, head_height, &mut next, false)?;
+        if next != oldest {
             database.drop_below(&next)?;
         }
-        let batch = commit.batch(database, executed)?;
+        let batch = commit.batch(database, recorded)?;
         self.write(commit.block, commit.tree, &commit.diff, batch)
     }
 

@@ -23,10 +23,23 @@ pub struct Products {
 pub enum RecordLevel {
     /// Nothing.
     Off,
-    /// Who read and wrote what, and the sums of the run.
+    /// The sums of the run. Who read and wrote what is a function of the block and of the state before it: it is derived when
+    /// somebody asks, not made while the block is on its way.
     Counts,
-    /// Besides, each execution with its times, its worker and its end.
+    /// The access record, and each execution with its times, its worker and its end.
     Full,
+}
+
+impl RecordLevel {
+    /// Its name in configurations and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Counts => "counts",
+            Self::Full => "full",
+        }
+    }
 }
 
 impl Products {
@@ -44,11 +57,14 @@ impl Products {
     #[must_use]
     pub const fn of_node(level: RecordLevel) -> Self {
         Self {
-            access_record: !matches!(level, RecordLevel::Off),
+            access_record: matches!(level, RecordLevel::Full),
             incarnations: matches!(level, RecordLevel::Full),
             ..Self::ALL
         }
     }
+
+    /// The access record alone: what is derived of a block that is committed already.
+    pub const RECORD: Self = Self { access_record: true, ..Self::NONE };
 
     /// None of it: what a plain loop of the machine gives.
     pub const NONE: Self = Self {

@@ -40,7 +40,7 @@ pub struct Imported {
     pub receipts: Vec<Receipt>,
     /// RLP of the block access list (EIP-7928) that execution gave.
     pub access_list: Bytes,
-    /// Reads and writes of each transaction.
+    /// Reads and writes of each transaction; empty unless the executor records in full.
     pub access_record: AccessRecord,
     /// What this run observed.
     pub profile: RunProfile,
@@ -50,7 +50,7 @@ pub struct Imported {
 }
 
 impl Importer {
-    /// Begins with the chain's genesis.
+    /// Begins with the chain's genesis. The executor says how much is recorded.
     #[must_use]
     pub fn new(chain: ForeignChain, executor: Executor) -> Self {
         let mut world = World::new(&chain.alloc);
@@ -135,7 +135,8 @@ impl Importer {
 
     fn execute(&self, input: &BlockInput<'_>) -> Result<Executed, Rejection> {
         let state: Arc<dyn StateReader> = Arc::<World>::clone(&self.world);
-        let run = self.executor.execute(input, &state, Mode::Verify, Products::ALL);
+        let products = Products::of_node(self.executor.record_level());
+        let run = self.executor.execute(input, &state, Mode::Verify, products);
         run.map_err(|error| Rejection::of_execution(&error))
     }
 

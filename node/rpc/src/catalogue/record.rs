@@ -5,7 +5,10 @@ use super::{Method, Parameter, optional, required};
 const BLOCKS: Parameter = required("blocks", "Any", "a block, or `{from, to}`, both included");
 const BLOCK_ID: Parameter = required("block", "BlockId", "which block");
 /// Of what looks at many blocks.
-const LIMITS: &str = "256 blocks, 100,000 transactions";
+const LIMITS: &str =
+    "256 blocks, 100,000 transactions; 5 s of deriving records that are not stored";
+/// Of what looks at one block.
+const LIMIT: &str = "5 s of deriving the record where it is not stored";
 
 pub(super) const METHODS: &[Method] = &[
     Method::new(
@@ -30,7 +33,8 @@ pub(super) const METHODS: &[Method] = &[
     )
     .takes(&[BLOCK_ID])
     .gives("ObjectOrNull", "`{workGas, pathGas, bestSpeedup, steps}`, each step with the location that binds it to the one before")
-    .fails(&[-32001, 4444]),
+    .fails(&[-32001, 4444])
+    .limits(LIMIT),
     Method::new(
         "weft_getAdvice",
         "What to change so that more runs in parallel, by rules over the deterministic half of the record; each piece cites its transactions.",
@@ -45,14 +49,16 @@ pub(super) const METHODS: &[Method] = &[
     )
     .takes(&[required("transaction", "Any", "a hash, or `{block, index}`")])
     .gives("ObjectOrNull", "")
-    .fails(&[-32001, 4444]),
+    .fails(&[-32001, 4444])
+    .limits(LIMIT),
     Method::new(
         "weft_getExecutionTrace",
         "What ran when on which worker, as a Chrome trace that Perfetto opens.",
     )
     .takes(&[BLOCK_ID, optional("options", "Object", "`{format: chrome}`")])
-    .gives("ObjectOrNull", "`{traceEvents}`")
-    .fails(&[-32001, 4444]),
+    .gives("ObjectOrNull", "`{traceEvents}`; `null` where the executions were not recorded (`recordLevel` other than `full`)")
+    .fails(&[-32001, 4444])
+    .limits(LIMIT),
     Method::new(
         "weft_getRecordFile",
         "Everything that the record page and `weft record` show of a block, as one object that needs no node any more.",
@@ -60,14 +66,14 @@ pub(super) const METHODS: &[Method] = &[
     .takes(&[BLOCK_ID])
     .gives("ObjectOrNull", "`{format, source, record, criticalPath, conflicts, advice, transactions}`")
     .fails(&[-32001, 4444])
-    .limits("what each transaction read and wrote: blocks of up to 2,000 transactions"),
+    .limits("what each transaction read and wrote: blocks of up to 2,000 transactions; 5 s of deriving the record where it is not stored"),
     Method::new(
         "weft_getRecordStats",
         "One line of numbers for each of the newest blocks, and their totals.",
     )
     .takes(&[optional("options", "Object", "`{last, to, after, skipEmpty}`")])
     .gives("Object", "`{totals, columns}`")
-    .limits("300 blocks"),
+    .limits("1,000 blocks; 5 s of deriving records that are not stored, then as far as it came"),
     Method::new(
         "weft_simulateBlock",
         "Runs transactions as a block on the newest state and returns its record: a test of how parallel a contract is. Nothing is kept.",

@@ -12,14 +12,15 @@ pub(super) const METHODS: &[Method] = &[
     .gives("Object", ""),
     Method::new(
         "weft_getBlockRecord",
-        "The parallel execution record of a block. Its deterministic half is equal on every node; its local half is what this node saw.",
+        "The parallel execution record of a block. Its deterministic half is equal on every node; its local half is what this node saw. Where the deterministic half was not stored with the block (`recordLevel` of `weft_chainInfo` is `counts`), the block is executed again for it, as long as the state before it is kept.",
     )
     .takes(&[
         required("block", "BlockId", "which block"),
         optional("options", "Object", "`{reads, incarnations}`: `false` leaves them out; `{names, columns}`: `true` adds names, gives arrays in the place of objects"),
     ])
-    .gives("ObjectOrNull", "`{number, hash, deterministic, local}`")
-    .fails(&[4444]),
+    .gives("ObjectOrNull", "`{number, hash, deterministic, local}`; `null` where `recordLevel` is `off`")
+    .fails(&[4444])
+    .limits("5 s of deriving the record where it is not stored"),
     Method::new(
         "weft_getCertificate",
         "The quorum of precommits that decided a block, with the bytes that each validator signed: it can be verified offline.",
@@ -57,7 +58,7 @@ pub(super) const METHODS: &[Method] = &[
     .limits("1,024 slots; the last 128 blocks"),
     Method::new(
         "weft_subscribe",
-        "Subscribes over a WebSocket; events come as `weft_subscription`. `records`: the execution record of each block, once, in order, none skipped; options as `weft_getBlockRecord`, with `transactions`, all off by default. `consensus`: proposals, quorums and commits as this node sees them.",
+        "Subscribes over a WebSocket; events come as `weft_subscription`. `records`: the execution record of each block, once, in order, none skipped; options as `weft_getBlockRecord`, with `transactions`, all off by default; a half is `null` where there is none, or deriving it takes more than 5 s. `consensus`: proposals, quorums and commits as this node sees them.",
     )
     .takes(&[
         required("subscription", "Text", "`records` or `consensus`"),

@@ -5,6 +5,7 @@
 //! caller is still there. An estimate runs a call again and again, each time with a read.
 
 use super::{Module, encode};
+use crate::RpcConfig;
 use crate::context::{Context, Work};
 use crate::error::Failure;
 use crate::params::Args;
@@ -26,12 +27,22 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// For work whose caller cannot go away.
+    pub(super) fn of(limit: Duration) -> Self {
+        Self::new(limit, Arc::default())
+    }
+
     fn new(limit: Duration, gone: Arc<AtomicBool>) -> Self {
         Self { started: Instant::now(), limit, gone }
     }
 
+    /// What is left of the time.
+    pub(super) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.started.elapsed())
+    }
+
     /// Why the call must not go on, if it must not.
-    fn over(&self) -> Option<String> {
+    pub(super) fn over(&self) -> Option<String> {
         if self.gone.load(Ordering::Relaxed) {
             return Some("execution aborted (the caller went away)".to_owned());
         }
@@ -85,7 +96,7 @@ impl Drop for Waiting {
 }
 
 /// What a bounded method does.
-type Handler<R> = fn(&Context, &mut Args<'_>, &Patience) -> Result<R, Failure>;
+pub(super) type Handler<R> = fn(&Context, &mut Args<'_>, &Patience) -> Result<R, Failure>;
 
 /// Registers a method that runs the EVM, in the lane of calls. The time counts from the moment it
 /// runs; one whose caller went away while it waited for its turn does not run at all.
@@ -95,14 +106,25 @@ pub(super) fn bounded<R: Serialize + 'static>(
     parameters: usize,
     handler: Handler<R>,
 ) {
+    bounded_in(module, (name, parameters), Work::Call, |config| config.call_timeout_ms, handler);
+}
+
+/// [`bounded`] in another lane and with another limit, in milliseconds.
+pub(super) fn bounded_in<R: Serialize + 'static>(
+    module: &mut Module,
+    (name, parameters): (&'static str, usize),
+    lane: Work,
+    limit_ms: fn(&RpcConfig) -> u64,
+    handler: Handler<R>,
+) {
     module
         .register_async_method(name, move |params, context, _| async move {
             let gone = Arc::new(AtomicBool::new(false));
             let waiting = Waiting(Arc::clone(&gone));
             let worker = Arc::clone(&context);
             let answer = context
-                .run(Work::Call, move || {
-                    let limit = Duration::from_millis(worker.config.call_timeout_ms);
+                .run(lane, move || {
+                    let limit = Duration::from_millis(limit_ms(&worker.config));
                     let patience = Patience::new(limit, gone);
                     let mut args = Args::new(&params, parameters)?;
                     let answer = handler(&worker, &mut args, &patience);

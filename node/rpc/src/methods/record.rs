@@ -1,7 +1,9 @@
 //! `weft_*`: the parallel execution record, the certificate, and what the chain is.
 
+use super::bounded::{self, Patience};
 use super::node::validators;
 use super::{Module, blocking};
+use crate::RpcConfig;
 use crate::context::{Context, Work};
 use crate::error::Failure;
 use crate::params::{Args, Quantity};
@@ -9,12 +11,14 @@ use alloy_primitives::{Bytes, hex};
 use loaded::Loaded;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use weft_record::json as present;
 use weft_record::names::{Namer, Registry};
 use weft_store::Kept;
 use weft_types::SealedBlock;
 
 mod analysis;
+mod derive;
 mod file;
 mod loaded;
 mod names;
@@ -23,7 +27,7 @@ mod stats;
 mod transaction;
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "weft_getBlockRecord", 2, Work::Call, block_record);
+    recorded(module, "weft_getBlockRecord", 2, block_record);
     blocking(module, "weft_getCertificate", 1, Work::Read, certificate);
     blocking(module, "weft_chainInfo", 0, Work::Read, |context, _| chain_info(context));
     analysis::register(module);
@@ -32,6 +36,17 @@ pub(super) fn register(module: &mut Module) {
     simulate::register(module);
     stats::register(module);
     transaction::register(module);
+}
+
+/// Registers a method that reads records: in a lane of its own, since one that is not stored takes an execution.
+fn recorded(
+    module: &mut Module,
+    name: &'static str,
+    parameters: usize,
+    handler: bounded::Handler<Value>,
+) {
+    let limit = |config: &RpcConfig| config.record_timeout_ms;
+    bounded::bounded_in(module, (name, parameters), Work::Record, limit, handler);
 }
 
 /// Parts of the record that can be left out or added.
@@ -52,8 +67,12 @@ impl Default for RecordOptions {
     }
 }
 
-fn block_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
-    let found = loaded::one(context, args)?;
+fn block_record(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Value, Failure> {
+    let found = loaded::one(context, args, patience)?;
     let options: RecordOptions = args.optional("options")?.unwrap_or_default();
     let Some(loaded) = found else { return Ok(Value::Null) };
     let registry = context.records.registry();
@@ -76,7 +95,7 @@ pub(super) struct EventOptions {
 }
 
 /// The record of a committed block as an event: the summary, and the parts that were asked for. The
-/// halves are `null` when the node has no record of the block.
+/// halves are `null` when the node has no record of the block, or cannot derive it in time.
 pub(super) fn event(
     context: &Context,
     block: &SealedBlock,
@@ -86,7 +105,12 @@ pub(super) fn event(
     let (header, height) = (block.header(), block.height().0);
     let parts = RecordOptions { reads, incarnations, ..RecordOptions::default() };
     let registry = context.records.registry();
-    let (record, run) = match Loaded::read(context, height)? {
+    let patience = Patience::of(Duration::from_millis(context.config.record_timeout_ms));
+    let loaded = match Loaded::read(context, height, &patience) {
+        Err(Failure::Limit { .. }) => None,
+        loaded => loaded?,
+    };
+    let (record, run) = match loaded {
         None => (Value::Null, Value::Null),
         Some(loaded) => {
             let record = match transactions {
@@ -201,14 +225,14 @@ fn chain_info(context: &Context) -> Result<Value, Failure> {
         "finality": "instant: latest, safe and finalized are the same block; blocks are never removed",
         "stateCommitment": "blake3",
         "devnet": config.devnet,
-        "recordLevel": config.record_level,
+        "recordLevel": config.record_level.name(),
         "public": config.public,
         "oldest": {
             "state": oldest.of(Kept::History),
             "receipts": oldest.of(Kept::Receipts),
             "logs": oldest.of(Kept::Logs),
             "accessLists": oldest.of(Kept::AccessLists),
-            "records": oldest.of(Kept::Records),
+            "records": derive::oldest(context),
         },
         "params": backend.params,
         "validators": validators(&backend.validators),

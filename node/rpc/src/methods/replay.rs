@@ -1,5 +1,6 @@
 //! Running blocks again: the state before a transaction, and what a request may cost.
 
+use super::bounded::{Bounded, Patience};
 use crate::context::{At, Context};
 use crate::error::Failure;
 use alloy_consensus::transaction::SignerRecoverable;
@@ -8,11 +9,15 @@ use alloy_rlp::Decodable;
 use alloy_rpc_types_eth::TransactionInfo;
 use std::sync::Arc;
 use std::time::Duration;
-use weft_evm::{CallRequest, Environment, Rules};
+use weft_evm::{
+    BlockInput, CallRequest, Environment, ExecutionError, Executor, Mode, Products, Rules,
+};
 use weft_trace::{
     Budget, Checks, ConsoleLines, ListedState, StepSize, TransactionContext, TxEnv, World,
 };
-use weft_types::{Header, RecoveredTransaction, StateReader, Transaction};
+use weft_types::{
+    AccessRecord, Command, ForeignBody, Header, RecoveredTransaction, StateReader, Transaction,
+};
 
 /// Callers may ask for so many times the usual timeout.
 const TIMEOUT_FACTOR_MAX: u32 = 10;
@@ -78,6 +83,9 @@ pub(super) struct Replay {
     begun: Option<ListedState>,
     /// Its access list (RLP), if it is kept.
     list: Option<Bytes>,
+    commands: Vec<Command>,
+    /// What a block of Ethereum has besides.
+    foreign: ForeignBody,
 }
 
 impl Replay {
@@ -87,16 +95,27 @@ impl Replay {
     /// [`Failure::Refused`] for genesis; [`Failure::Pruned`] when the state of its parent is gone, or the access list of a
     /// block with commands.
     pub(super) fn of(context: &Context, height: u64) -> Result<Self, Failure> {
+        let mut replay = Self::stored(context, height)?;
+        if !replay.commands.is_empty() {
+            if replay.list.is_none() {
+                context.backend.store.access_list(height)?;
+            }
+            replay.begun = replay.listed(0)?;
+        }
+        Ok(replay)
+    }
+
+    /// A committed block whose commands, if it has any, are not taken from its list.
+    fn stored(context: &Context, height: u64) -> Result<Self, Failure> {
         let Some(below) = height.checked_sub(1) else {
             return Err(Failure::Refused { reason: "genesis is not traceable".to_owned() });
         };
+        let parent = context.backend.store.state_at(below)?;
         let stored = context.block(height)?;
         let list = match context.backend.store.access_list(height) {
             Ok(list) => list.filter(|list| !list.is_empty()),
             // Without it, what came before a transaction is run again.
-            Err(weft_store::StoreError::Pruned { .. }) if stored.block.commands().is_empty() => {
-                None
-            }
+            Err(weft_store::StoreError::Pruned { .. }) => None,
             Err(error) => return Err(error.into()),
         };
         let senders = stored.senders.iter();
@@ -104,13 +123,47 @@ impl Replay {
         let transactions = pairs
             .map(|(tx, sender)| RecoveredTransaction::new_unchecked(tx.clone(), *sender))
             .collect();
-        let parent = context.backend.store.state_at(below)?;
         let (hash, header) = (stored.block.hash(), stored.block.header().clone());
-        let mut replay = Self::new(context, hash, header, transactions, parent, list);
-        if !stored.block.commands().is_empty() {
-            replay.begun = replay.listed(0)?;
+        let commands = stored.block.commands().to_vec();
+        let foreign = stored.foreign.unwrap_or_default();
+        let replay = Self::new(context, hash, header, transactions, parent, list);
+        Ok(Self { commands, foreign, ..replay })
+    }
+
+    /// Who read and wrote what in a committed block, which is executed again for that: with its access list where that is
+    /// kept.
+    ///
+    /// # Errors
+    /// As [`Self::of`]; [`Failure::Internal`] also when the `patience` is over.
+    pub(super) fn access_record(
+        context: &Context,
+        height: u64,
+        executor: &Executor,
+        patience: &Patience,
+    ) -> Result<AccessRecord, Failure> {
+        let replay = Self::stored(context, height)?;
+        let transactions: Vec<_> = replay.transactions.into_iter().map(Arc::new).collect();
+        let block = BlockInput {
+            header: &replay.header,
+            transactions: &transactions,
+            ommers: &replay.foreign.ommers,
+            withdrawals: replay.foreign.withdrawals.as_ref().map_or(&[], |list| list.as_slice()),
+            commands: &replay.commands,
+            rules: &replay.rules,
+        };
+        let state: Arc<dyn StateReader> = Arc::new(Bounded::new(replay.parent, patience));
+        let mode = replay.list.as_deref().map_or(Mode::Verify, |list| Mode::WithList(list));
+        let executed = match executor.execute(&block, &state, mode, Products::RECORD) {
+            Ok(executed) => executed,
+            Err(ExecutionError::State(error)) => return Err(error.into()),
+            Err(error) => return Err(Failure::internal(error)),
+        };
+        let (expected, found) = (replay.header.gas_used, executed.gas_used);
+        if expected != found {
+            let reason = format!("block {height} used {expected} gas, and {found} when run again");
+            return Err(Failure::internal(reason));
         }
-        Ok(replay)
+        Ok(executed.access_record)
     }
 
     /// A block that need not be committed, in RLP, on a committed parent.
@@ -154,7 +207,20 @@ impl Replay {
     ) -> Self {
         let rules = rules(context, &header);
         let environment = Environment::new(&header, &rules);
-        Self { hash, header, transactions, environment, rules, parent, begun: None, list }
+        let (commands, foreign) = (Vec::new(), ForeignBody::default());
+        let begun = None;
+        Self {
+            hash,
+            header,
+            transactions,
+            environment,
+            rules,
+            parent,
+            begun,
+            list,
+            commands,
+            foreign,
+        }
     }
 
     /// The state before transaction `index`, from the access list; `None` when that is not kept.

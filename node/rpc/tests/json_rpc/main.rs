@@ -15,6 +15,7 @@ mod proof;
 mod pruned;
 mod reads;
 mod record_analysis;
+mod record_levels;
 mod records;
 mod schema;
 mod send;

@@ -1,6 +1,7 @@
 use crate::world::{CHAIN_ID, LOGGER, World, alice, bob, call_logger, deploy, logger, transfer};
 use alloy_primitives::Address;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Block 1 deploys the logger; in block 2 Alice calls it twice and Bob once, each writing slot 0.
 async fn busy() -> World {
@@ -151,6 +152,32 @@ async fn registered_names_appear_and_only_on_a_devnet() {
 }
 
 #[tokio::test]
+async fn what_is_registered_at_one_listener_has_its_name_at_all_of_them() {
+    let names = Arc::new(weft_rpc::Names::default());
+    let shared = Arc::clone(&names);
+    let change = move |config: &mut weft_rpc::RpcConfig| {
+        (config.devnet, config.names) = (true, shared);
+    };
+    let world = World::with(change).await;
+    world.commit(vec![deploy(0)]);
+    world.commit(vec![call_logger(&alice(), 1, 7), call_logger(&bob(), 0, 9)]);
+    let mut config = weft_rpc::RpcConfig::new("127.0.0.1:0".parse().unwrap());
+    config.names = Arc::clone(&names);
+    let other = weft_rpc::serve(config, world.backend()).await.unwrap();
+    let hottest = async || {
+        let answer =
+            crate::client::call(other.local_addr(), "weft_getRecordStats", json!([])).await;
+        answer["result"]["blocks"]["hottest"][1]["name"].as_str().unwrap().to_owned()
+    };
+    let before = hottest().await;
+    assert!(!before.contains("Logger"), "{before}");
+    let layout = json!({ "storage": [{ "label": "last", "slot": "0", "type": "t_uint256" }] });
+    world.ok("weft_registerAbi", json!([logger(), null, layout, "Logger"])).await;
+    assert_eq!(hottest().await, "Logger.last", "also in what was remembered");
+    assert_eq!(names.registry().account(&logger()), Some("Logger"));
+}
+
+#[tokio::test]
 async fn a_block_that_does_not_exist_has_a_record_and_leaves_no_trace() {
     let world = busy().await;
     let before = world.store.head().block.hash();
@@ -186,7 +213,11 @@ async fn contracts_of_a_project_are_recognised_by_their_code() {
         "storageLayout": { "storage": [{ "label": "word", "slot": "0", "type": "t_uint256" }] },
     });
     let artifact = weft_rpc::Artifact::parse("Logger", compiled).unwrap().unwrap();
-    let world = World::with(|config| config.artifacts = vec![artifact.into()]).await;
+    let world = World::with(|config| {
+        let registry = weft_rpc::Registry::default().with_artifacts(&[artifact.into()]);
+        config.names = Arc::new(weft_rpc::Names::new(registry));
+    })
+    .await;
     world.commit(vec![deploy(0)]);
     world.commit(vec![call_logger(&alice(), 1, 7), call_logger(&bob(), 0, 9)]);
     let stats = world.ok("weft_getRecordStats", json!([])).await;

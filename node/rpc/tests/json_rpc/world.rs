@@ -10,7 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_evm::Executor;
+use weft_evm::{Executor, RecordLevel};
 use weft_genesis::{ChainSpec, Genesis};
 use weft_pool::{Pool, PoolLimits};
 use weft_rpc::{
@@ -82,17 +82,29 @@ impl World {
         options: StoreOptions,
         change: impl FnOnce(&mut RpcConfig),
     ) -> Self {
-        Self::on_chain(options, false, change).await
+        Self::on_chain(options, false, RecordLevel::Full, change).await
+    }
+
+    /// A chain, with commands or without, whose node keeps records at a level.
+    pub(crate) async fn recording(
+        options: StoreOptions,
+        cheats: bool,
+        level: RecordLevel,
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> Self {
+        Self::on_chain(options, cheats, level, change).await
     }
 
     /// A development chain, whose commands are committed as they come.
     pub(crate) async fn development() -> Self {
-        Self::on_chain(StoreOptions::devnet(), true, |config| config.devnet = true).await
+        let (options, level) = (StoreOptions::devnet(), RecordLevel::Full);
+        Self::on_chain(options, true, level, |config| config.devnet = true).await
     }
 
     async fn on_chain(
         options: StoreOptions,
         cheats: bool,
+        level: RecordLevel,
         change: impl FnOnce(&mut RpcConfig),
     ) -> Self {
         let (wake, woken) = std::sync::mpsc::channel::<()>();
@@ -146,9 +158,10 @@ impl World {
             )
         };
         let mut config = RpcConfig::new("127.0.0.1:0".parse().unwrap());
+        config.record_level = level;
         change(&mut config);
         let server = serve(config, backend.clone()).await.unwrap();
-        let executor = Arc::new(Executor::new(1));
+        let executor = Arc::new(Executor::new(1).with_record(level));
         let chain = Chain {
             genesis,
             executor,
@@ -289,7 +302,7 @@ impl Chain {
             receipts: executed.receipts,
             access_list: executed.access_list,
             access_record: executed.access_record,
-            profile: Some(executed.profile),
+            profile: (self.executor.record_level() != RecordLevel::Off).then_some(executed.profile),
             diff: executed.diff,
             tree,
         };

@@ -1,4 +1,8 @@
 //! `[record]`: how much of each execution this node keeps. For how many blocks, `[state] records` says.
+//!
+//! `off` costs nothing and gives nothing. `counts` costs nothing either while blocks are executed; whoever asks for a record has
+//! the block executed again, on one thread, as long as the state before it is kept (`[state] history`). `full` makes everything
+//! at once: an execution takes some per cent longer, and the record is stored with the block.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordLevel {
-    /// Nothing.
+    /// Nothing
     Off,
-    /// Who read and wrote what, and the sums of the run.
+    /// The sums of each run; who read and wrote what is derived when somebody asks
     Counts,
-    /// Besides, each execution with its times, its worker and its end: the lanes of the record.
+    /// Who read and wrote what, and each execution with its times: the lanes of the record
     Full,
 }
 
@@ -42,11 +46,7 @@ impl RecordLevel {
     /// Its name in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Counts => "counts",
-            Self::Full => "full",
-        }
+        self.of_executor().name()
     }
 }
 

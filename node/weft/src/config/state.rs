@@ -9,6 +9,12 @@ const ARCHIVE: &str = "archive";
 /// Blocks kept of what is not needed for ever.
 const BLOCKS_DEFAULT: u64 = 100_000;
 
+/// Bytes kept of records: some two million transactions at level full.
+const RECORDS_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// With less, a block of many transactions would be the only one.
+const RECORDS_BYTES_MIN: u64 = 1 << 20;
+
 /// With less, the database would do nothing but write small files.
 const WRITE_BUFFER_BYTES_MIN: usize = 1 << 20;
 
@@ -28,9 +34,12 @@ pub struct StateSection {
     /// Block access lists.
     #[serde(with = "keep")]
     pub access_lists: Keep,
-    /// Access records and run profiles.
+    /// Run profiles, and access records where they are stored (`[record] level = "full"`).
     #[serde(with = "keep")]
     pub records: Keep,
+    /// Most bytes of these before the disk compresses them, if that is fewer blocks; without meaning where `records` is
+    /// `"archive"`. At least 1 MiB.
+    pub records_bytes: u64,
     /// Memory for hot accounts, slots and codes, in bytes.
     pub cache_bytes: usize,
     /// Memory for blocks of table files, in bytes.
@@ -57,6 +66,7 @@ impl Default for StateSection {
             logs: Keep::All,
             access_lists: Keep::Blocks(BLOCKS_DEFAULT),
             records: Keep::Blocks(BLOCKS_DEFAULT),
+            records_bytes: RECORDS_BYTES_DEFAULT,
             cache_bytes: options.state_cache_bytes,
             block_cache_bytes: options.cache_bytes,
             write_buffer_bytes: options.write_buffer_bytes,
@@ -78,6 +88,7 @@ impl StateSection {
             logs: self.logs,
             access_lists: self.access_lists,
             records: self.records,
+            records_bytes: Some(self.records_bytes),
         }
     }
 
@@ -115,6 +126,12 @@ impl StateSection {
             return Err(format!(
                 "state.write_buffer_bytes is {}, expected at least {WRITE_BUFFER_BYTES_MIN}",
                 self.write_buffer_bytes
+            ));
+        }
+        if self.records_bytes < RECORDS_BYTES_MIN {
+            return Err(format!(
+                "state.records_bytes is {}, expected at least {RECORDS_BYTES_MIN}; records = \"{ARCHIVE}\" keeps all of them",
+                self.records_bytes
             ));
         }
         let named = [
@@ -183,6 +200,7 @@ mod tests {
         assert_eq!(state.retention().receipts, Keep::Blocks(500));
         assert_eq!(state.retention().logs, Keep::Blocks(400));
         assert_eq!(state.retention().records, Keep::Blocks(7));
+        assert_eq!(state.retention().records_bytes, Some(1 << 30));
         assert_eq!(Config::default().state.history, Keep::Blocks(100_000));
     }
 
@@ -198,6 +216,8 @@ mod tests {
             ("snapshots_kept = 0", "state.snapshots_kept is 0, expected at least 1"),
             ("history = -1", "expected a number of blocks or \"archive\""),
             ("records = 0", "state.records is 0"),
+            ("records_bytes = 0", "state.records_bytes is 0, expected at least 1048576"),
+            ("records_bytes = \"archive\"", "invalid type"),
             ("receipts = 10", "state.logs is more than state.receipts"),
             ("receipts = 10\nlogs = 11", "state.logs is more than state.receipts"),
             ("keep = 3", "unknown field"),

@@ -78,6 +78,42 @@ fn an_imported_chain_is_kept_under_its_own_headers_and_opens_again() {
     assert_eq!(check.check().unwrap().findings, [] as [String; 0]);
 }
 
+/// The deterministic half of the record of each block, and how many of them are stored.
+fn records(files: &Files, home: &str, level: weft_evm::RecordLevel) -> (Vec<Value>, usize) {
+    let home = Home::new(files.folder.path().join(home));
+    let executor = Executor::new(1).with_record(level);
+    let imported = import(&files.genesis, &files.chain, &home, executor).unwrap();
+    let store = &imported.store;
+    let stored = (1..=2).filter(|height| store.access_record(*height).unwrap().is_some()).count();
+    let served = serve::Served { store, forks: imported.chain.forks(), roots: None };
+    let halves = crate::node::runtime().unwrap().block_on(async {
+        let config = weft_rpc::RpcConfig::new("127.0.0.1:0".parse().unwrap());
+        let server = serve::start(&served, config).await.unwrap();
+        let url = format!("http://{}", server.local_addr());
+        let mut client = crate::load::client::Client::connect(&url).await.unwrap();
+        let mut halves = Vec::new();
+        for height in ["0x1", "0x2"] {
+            let mut record = client.call("weft_getBlockRecord", &json!([height])).await.unwrap();
+            halves.push(record["deterministic"].take());
+        }
+        server.stop().await;
+        halves
+    });
+    (halves, stored)
+}
+
+#[test]
+fn the_records_of_an_imported_chain_with_withdrawals_are_derived_as_they_would_be_stored() {
+    let files = files();
+    let (stored, two) = records(&files, "full", weft_evm::RecordLevel::Full);
+    let (derived, none) = records(&files, "counts", weft_evm::RecordLevel::Counts);
+    // One of the blocks is empty: its record says nothing, and is stored.
+    assert_eq!((two, none), (2, 1));
+    let count = |half: &Value| half["transactions"].as_array().unwrap().len();
+    assert_eq!(stored.iter().map(count).sum::<usize>(), 2);
+    assert_eq!(derived, stored);
+}
+
 #[test]
 fn a_node_refuses_an_imported_home_and_says_what_serves_it() {
     let files = files();

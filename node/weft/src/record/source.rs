@@ -156,7 +156,7 @@ impl Node {
         Ok(if info["recordLevel"] == "off" {
             failure
                 .fact("cause", "this node keeps no records: [record] level is \"off\"")
-                .fix("set [record] level = \"full\" in config.toml and restart; later blocks have records")
+                .fix("set [record] level = \"counts\" or \"full\" in config.toml and restart; every block whose state is kept has a record then")
         } else if number == 0 {
             failure.fact("cause", "genesis has no transactions").fix("weft record show latest")
         } else {
@@ -195,7 +195,7 @@ fn failure(url: &str, error: &RpcFailure) -> Failure {
             Failure::new(ExitStatus::Config, "the record of this block is no longer kept")
                 .fact("node", url)
                 .fact("cause", message)
-                .fix("weft record export keeps one for good; [state] records in config.toml says how many stay")
+                .fix("weft record export keeps one for good; [state] history in config.toml says for how many blocks one can be derived, records how many are stored")
         }
         Some(NO_BLOCK) => Failure::new(ExitStatus::Config, "this block is not there")
             .fact("node", url)
@@ -233,7 +233,7 @@ mod tests {
         let text = |code: i64| failure("http://a:1", &said(code)).to_string();
         assert!(text(NO_METHOD).contains("keeps no records"));
         assert!(
-            text(PRUNED).contains("no longer kept") && text(PRUNED).contains("[state] records")
+            text(PRUNED).contains("no longer kept") && text(PRUNED).contains("[state] history")
         );
         assert!(text(NO_BLOCK).contains("not there"));
         assert!(text(-32000).contains("so it is"));

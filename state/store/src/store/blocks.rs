@@ -100,14 +100,14 @@ impl Store {
         self.kept(Kept::AccessLists, height, list)
     }
 
-    /// Reads and writes of the transactions of the block at `height`; `None` also when it was not
-    /// executed here.
+    /// Reads and writes of the transactions of the block at `height`; `None` also when it was
+    /// committed without: not executed here, or by a node that does not store them.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
     pub fn access_record(&self, height: u64) -> Result<Option<AccessRecord>, StoreError> {
         let record = self.at(Column::AccessRecords, height, layout::decode_record)?;
-        // A block that was not executed here has none, however much is kept.
+        // A block that was committed without has none, however much is kept.
         Ok(self.kept(Kept::Records, height, record)?.flatten())
     }
 

@@ -72,6 +72,7 @@ fn options(buffer: usize) -> StoreOptions {
         logs: Keep::Blocks(25),
         access_lists: Keep::Blocks(10),
         records: Keep::Blocks(5),
+        records_bytes: None,
     };
     StoreOptions { write_buffer_bytes: buffer, retention, ..StoreOptions::devnet() }
 }

@@ -9,7 +9,14 @@ const CHANGES: u64 = 13;
 
 fn keeping(blocks: u64) -> Retention {
     let keep = Keep::Blocks(blocks);
-    Retention { history: keep, receipts: keep, logs: keep, access_lists: keep, records: keep }
+    Retention {
+        history: keep,
+        receipts: keep,
+        logs: keep,
+        access_lists: keep,
+        records: keep,
+        records_bytes: None,
+    }
 }
 
 /// Table files that end right at the bound are not dropped whole.

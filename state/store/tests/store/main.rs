@@ -11,6 +11,7 @@ mod listed;
 mod lists;
 mod maintenance;
 mod model;
+mod records;
 mod refuse;
 mod snapshots;
 mod stream;

@@ -70,6 +70,7 @@ fn an_undamaged_database_has_no_findings_also_when_it_is_pruned() {
         logs: Keep::Blocks(7),
         access_lists: Keep::Blocks(3),
         records: Keep::Blocks(1),
+        records_bytes: None,
     };
     let oldest = tools(directory.path()).prune(&retention).expect("dropped");
     let expected = [25, 20, 23, 27, 29];

@@ -26,13 +26,15 @@ fn keep() -> impl Strategy<Value = Keep> {
 }
 
 fn retention() -> impl Strategy<Value = Retention> {
-    (keep(), keep(), keep(), keep(), keep()).prop_map(
-        |(history, receipts, logs, access_lists, records)| Retention {
+    let room = prop::option::of(0u64..3_000);
+    (keep(), keep(), keep(), keep(), keep(), room).prop_map(
+        |(history, receipts, logs, access_lists, records, records_bytes)| Retention {
             history,
             receipts,
             logs,
             access_lists,
             records,
+            records_bytes,
         },
     )
 }

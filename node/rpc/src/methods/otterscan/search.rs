@@ -157,8 +157,8 @@ fn matching(
     Ok(found.into_iter().collect())
 }
 
-/// The transactions that read or change the state of an address: from the access record, or what the access list tells
-/// when that is not kept.
+/// The transactions that read or change the state of an address: from the access record where it is stored, else those that
+/// change it, from the access list. A search looks into too many blocks to derive their records.
 fn touched_by(context: &Context, height: u64, address: &Address) -> Result<Vec<usize>, Failure> {
     let store = &context.backend.store;
     if let Some(record) = unless_pruned(store.access_record(height))? {

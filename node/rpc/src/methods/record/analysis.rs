@@ -1,9 +1,11 @@
 //! Conflicts, hot spots, critical path and advice.
 
 use super::loaded::{Blocks, Loaded, one};
-use crate::context::{Context, Work};
+use super::recorded;
+use crate::context::Context;
 use crate::error::Failure;
-use crate::methods::{Module, blocking};
+use crate::methods::Module;
+use crate::methods::bounded::Patience;
 use crate::params::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,10 +23,10 @@ const LIMIT: usize = 25;
 const LIMIT_MAX: usize = 500;
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "weft_getConflicts", 2, Work::Call, conflicts_method);
-    blocking(module, "weft_getHotspots", 2, Work::Call, hotspots);
-    blocking(module, "weft_getCriticalPath", 1, Work::Call, critical_path);
-    blocking(module, "weft_getAdvice", 1, Work::Call, advice);
+    recorded(module, "weft_getConflicts", 2, conflicts_method);
+    recorded(module, "weft_getHotspots", 2, hotspots);
+    recorded(module, "weft_getCriticalPath", 1, critical_path);
+    recorded(module, "weft_getAdvice", 1, advice);
 }
 
 #[derive(Deserialize, Default)]
@@ -40,7 +42,11 @@ fn limit(asked: Option<usize>) -> usize {
 }
 
 /// Conflicts of each block, most serialised gas first over all of them.
-fn conflicts_method(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
+fn conflicts_method(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Value, Failure> {
     let blocks: Blocks = args.required("blocks")?;
     let options: ConflictOptions = args.optional("options")?.unwrap_or_default();
     let most = limit(options.limit);
@@ -49,7 +55,7 @@ fn conflicts_method(context: &Context, args: &mut Args<'_>) -> Result<Value, Fai
             && options.kinds.as_ref().is_none_or(|kinds| kinds.contains(&conflict.kind))
     };
     let mut found: Vec<(u64, Value)> = Vec::new();
-    blocks.for_each(context, |loaded| {
+    blocks.for_each(context, patience, |loaded| {
         let registry = context.records.registry();
         found.extend(present::conflicts(&loaded.recorded(), &registry, most, wanted));
         found.sort_by_key(|(gas, _)| std::cmp::Reverse(*gas));
@@ -70,17 +76,17 @@ const fn by_slot() -> By {
     By::Slot
 }
 
-fn hotspots(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
+fn hotspots(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<Value, Failure> {
     let blocks: Blocks = args.required("blocks")?;
     let options: HotspotOptions =
         args.optional("options")?.unwrap_or(HotspotOptions { by: By::Slot, limit: None });
     let mut tally = Tally::new(options.by);
     let (from, to) =
-        blocks.for_each(context, |loaded| tally.add(loaded.number, &loaded.block()))?;
+        blocks.for_each(context, patience, |loaded| tally.add(loaded.number, &loaded.block()))?;
     let (work, waited) = (tally.work_gas, tally.serialised_gas);
     let truncated = tally.truncated;
     let ranked = tally.ranked(limit(options.limit));
-    let entries = with_names(context, &ranked, waited)?;
+    let entries = with_names(context, patience, &ranked, waited)?;
     Ok(json!({
         "from": from, "to": to, "workGas": work, "serialisedGas": waited,
         "truncated": truncated, "hotspots": entries,
@@ -88,7 +94,12 @@ fn hotspots(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
 }
 
 /// Names need the words of the transactions that waited: those of the block of the first sample.
-fn with_names(context: &Context, ranked: &[Hotspot], waited: u64) -> Result<Vec<Value>, Failure> {
+fn with_names(
+    context: &Context,
+    patience: &Patience,
+    ranked: &[Hotspot],
+    waited: u64,
+) -> Result<Vec<Value>, Failure> {
     let registry = context.records.registry();
     let mut by_block: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (place, hotspot) in ranked.iter().enumerate() {
@@ -97,7 +108,7 @@ fn with_names(context: &Context, ranked: &[Hotspot], waited: u64) -> Result<Vec<
     }
     let mut entries = vec![Value::Null; ranked.len()];
     for (number, places) in by_block {
-        let Some(loaded) = Loaded::read(context, number)? else { continue };
+        let Some(loaded) = Loaded::read(context, number, patience)? else { continue };
         let mut namer = Namer::new(&registry, loaded.block());
         for place in places {
             entries[place] = hotspot_json(&ranked[place], waited, number, &mut namer);
@@ -132,27 +143,31 @@ fn hotspot_json(hotspot: &Hotspot, waited: u64, number: u64, namer: &mut Namer<'
     value
 }
 
-fn critical_path(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
-    let Some(loaded) = one(context, args)? else { return Ok(Value::Null) };
+fn critical_path(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Value, Failure> {
+    let Some(loaded) = one(context, args, patience)? else { return Ok(Value::Null) };
     let registry = context.records.registry();
     Ok(present::critical_path(&loaded.recorded(), &registry))
 }
 
-fn advice(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
+fn advice(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<Value, Failure> {
     let blocks: Blocks = args.required("blocks")?;
     let (from, to) = blocks.heights(context)?;
     if from == to {
-        let Some(loaded) = Loaded::read(context, from)? else { return Ok(Value::Null) };
+        let Some(loaded) = Loaded::read(context, from, patience)? else { return Ok(Value::Null) };
         return Ok(present::advice(&loaded.recorded(), &context.records.registry()));
     }
     let mut collected = Collected::default();
-    blocks.for_each(context, |loaded| {
+    blocks.for_each(context, patience, |loaded| {
         collected.add(loaded.number, advise(&loaded.block(), &context.records.registry()));
     })?;
     let registry = context.records.registry();
     let mut entries = Vec::new();
     for entry in collected.ranked(LIMIT) {
-        let Some(loaded) = Loaded::read(context, entry.number)? else { continue };
+        let Some(loaded) = Loaded::read(context, entry.number, patience)? else { continue };
         let mut namer = Namer::new(&registry, loaded.block());
         let mut value = present::advice_of(entry.number, &entry.advice, &mut namer);
         value["blocks"] = json!(entry.blocks);

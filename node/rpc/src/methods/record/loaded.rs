@@ -1,13 +1,16 @@
 //! A block with everything that the store kept of it.
 
+use super::derive::access_record;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::methods::bounded::Patience;
 use crate::params::Args;
 use alloy_eip7928::AccountChanges;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256};
 use alloy_rlp::Decodable;
 use serde::Deserialize;
+use std::sync::Arc;
 use weft_record::Block;
 use weft_record::json::Recorded;
 use weft_store::StoreError;
@@ -28,20 +31,24 @@ pub(super) struct Loaded {
     pub(super) senders: Vec<Address>,
     /// Empty where they are no longer kept.
     pub(super) receipts: Vec<Receipt>,
-    pub(super) access: AccessRecord,
+    pub(super) access: Arc<AccessRecord>,
     /// Empty where it is no longer kept.
     pub(super) list: Vec<AccountChanges>,
     pub(super) profile: Option<RunProfile>,
 }
 
 impl Loaded {
-    /// The block at a height that is not above the head; `None` without a record (genesis).
+    /// The block at a height that is not above the head; `None` without a record.
     ///
     /// # Errors
-    /// [`Failure::Pruned`] when the record is no longer kept.
-    pub(super) fn read(context: &Context, height: u64) -> Result<Option<Self>, Failure> {
+    /// As [`access_record`].
+    pub(super) fn read(
+        context: &Context,
+        height: u64,
+        patience: &Patience,
+    ) -> Result<Option<Self>, Failure> {
         let store = &context.backend.store;
-        let Some(access) = store.access_record(height)? else { return Ok(None) };
+        let Some(access) = access_record(context, height, patience)? else { return Ok(None) };
         let stored = context.block(height)?;
         let receipts = unless_pruned(store.receipts(height))?.flatten().unwrap_or_default();
         let list = unless_pruned(store.access_list(height))?.flatten().unwrap_or_default();
@@ -57,7 +64,7 @@ impl Loaded {
             profile: unless_pruned(store.profile(height))?.flatten(),
         };
         let state = store.head().state.clone();
-        context.records.recognise(&loaded.block(), &*state)?;
+        context.records.names.recognise(&loaded.block(), &*state)?;
         Ok(Some(loaded))
     }
 
@@ -83,9 +90,13 @@ impl Loaded {
 }
 
 /// The block that the first parameter names; `None` for one that is unknown, pending, or without a record.
-pub(super) fn one(context: &Context, args: &mut Args<'_>) -> Result<Option<Loaded>, Failure> {
+pub(super) fn one(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Option<Loaded>, Failure> {
     match context.find(args.required::<BlockId>("block")?)? {
-        Some(at) if !at.pending => Loaded::read(context, at.height),
+        Some(at) if !at.pending => Loaded::read(context, at.height, patience),
         _ => Ok(None),
     }
 }
@@ -159,19 +170,24 @@ impl Blocks {
     /// Calls `each` for every block with a record. Blocks whose record was dropped are left out.
     ///
     /// # Errors
-    /// As [`heights`](Self::heights), and when the blocks have too many transactions.
+    /// As [`heights`](Self::heights), and when the blocks have too many transactions or take too long to derive.
     pub(super) fn for_each(
         &self,
         context: &Context,
+        patience: &Patience,
         mut each: impl FnMut(&Loaded),
     ) -> Result<(u64, u64), Failure> {
         let (from, to) = self.heights(context)?;
         let mut transactions = 0;
         for height in from..=to {
-            let loaded = match Loaded::read(context, height) {
+            let loaded = match Loaded::read(context, height, patience) {
                 Ok(Some(loaded)) => loaded,
                 Ok(None) => continue,
                 Err(Failure::Pruned { .. }) if from < to => continue,
+                Err(Failure::Limit { reason }) if from < height => {
+                    let reason = format!("{reason}; use from {from} to {}", height - 1);
+                    return Err(Failure::Limit { reason });
+                }
                 Err(error) => return Err(error),
             };
             transactions += loaded.transactions.len();

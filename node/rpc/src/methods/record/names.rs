@@ -34,7 +34,7 @@ fn register_abi(context: &Context, args: &mut Args<'_>) -> Result<bool, Failure>
         }
     }
     let registered =
-        context.records.register(|registry| registry.register(address, name, abi, layout));
+        context.records.names.register(|registry| registry.register(address, name, abi, layout));
     registered.map_err(|error| Failure::Parameters { reason: error.to_string() })?;
     Ok(true)
 }

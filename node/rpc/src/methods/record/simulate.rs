@@ -102,11 +102,11 @@ fn answer(
         senders: executed.transactions.iter().map(|tx| tx.signer()).collect(),
         list: decode_list(&executed.access_list)?,
         receipts: executed.receipts,
-        access: executed.access_record,
+        access: Arc::new(executed.access_record),
         profile: Some(executed.profile),
     };
     let head = context.backend.store.head();
-    context.records.recognise(&loaded.block(), &*head.state)?;
+    context.records.names.recognise(&loaded.block(), &*head.state)?;
     let registry = context.records.registry();
     let record = RecordOptions {
         reads: options.reads,

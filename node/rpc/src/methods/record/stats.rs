@@ -1,9 +1,11 @@
 //! Blocks in one line each: what the page's strip and list show.
 
 use super::loaded::{Loaded, TRANSACTIONS_MAX};
-use crate::context::{Context, Work};
+use super::recorded;
+use crate::context::Context;
 use crate::error::Failure;
-use crate::methods::{Module, blocking};
+use crate::methods::Module;
+use crate::methods::bounded::Patience;
 use crate::params::{Args, Quantity};
 use crate::records::{Hottest, Line, Run};
 use serde::Deserialize;
@@ -20,7 +22,7 @@ const LAST: u64 = 100;
 const LAST_MAX: u64 = 1000;
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "weft_getRecordStats", 1, Work::Call, stats);
+    recorded(module, "weft_getRecordStats", 1, stats);
 }
 
 #[derive(Deserialize, Default)]
@@ -36,7 +38,7 @@ struct Options {
     skip_empty: bool,
 }
 
-fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
+fn stats(context: &Context, args: &mut Args<'_>, patience: &Patience) -> Result<Value, Failure> {
     let options: Options = args.optional("options")?.unwrap_or_default();
     let head = context.backend.store.head().block.height().0;
     let to = options.to.map_or(head, |to| to.0.min(head));
@@ -48,7 +50,7 @@ fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
     for height in (above + 1..=to).rev() {
         let line = match context.records.line(height) {
             Some(line) => line,
-            None => match read(context, height) {
+            None => match read(context, height, patience) {
                 Ok(Some(line)) => {
                     fresh += line.transactions + 1;
                     line
@@ -56,6 +58,8 @@ fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
                 Ok(None) => continue,
                 // Older ones are gone, too.
                 Err(Failure::Pruned { .. }) => break,
+                // What there was time for; a later call goes on from there, too.
+                Err(Failure::Limit { .. }) if !lines.is_empty() => break,
                 Err(error) => return Err(error),
             },
         };
@@ -72,10 +76,11 @@ fn stats(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
 }
 
 /// Reads a block and keeps its line.
-fn read(context: &Context, height: u64) -> Result<Option<Arc<Line>>, Failure> {
-    let Some(loaded) = Loaded::read(context, height)? else { return Ok(None) };
+fn read(context: &Context, height: u64, patience: &Patience) -> Result<Option<Arc<Line>>, Failure> {
+    let Some(loaded) = Loaded::read(context, height, patience)? else { return Ok(None) };
+    let generation = context.records.names.generation();
     let line = Arc::new(line_of(&loaded, &context.records.registry()));
-    context.records.keep(height, Arc::clone(&line));
+    context.records.keep(height, Arc::clone(&line), generation);
     Ok(Some(line))
 }
 

@@ -1,9 +1,11 @@
 //! The record of one transaction, and the run of a block as a trace.
 
 use super::loaded::{Loaded, one};
-use crate::context::{Context, Work};
+use super::recorded;
+use crate::context::Context;
 use crate::error::Failure;
-use crate::methods::{Module, blocking};
+use crate::methods::Module;
+use crate::methods::bounded::Patience;
 use crate::params::{Args, Quantity};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
@@ -15,8 +17,8 @@ use weft_record::trace::{Label, chrome, slices};
 use weft_types::{Location, TxIndex};
 
 pub(super) fn register(module: &mut Module) {
-    blocking(module, "weft_getTransactionRecord", 1, Work::Call, transaction_record);
-    blocking(module, "weft_getExecutionTrace", 2, Work::Call, execution_trace);
+    recorded(module, "weft_getTransactionRecord", 1, transaction_record);
+    recorded(module, "weft_getExecutionTrace", 2, execution_trace);
 }
 
 /// A transaction by its hash or its place.
@@ -27,7 +29,11 @@ enum Which {
     Place { block: BlockNumberOrTag, index: Quantity },
 }
 
-fn transaction_record(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
+fn transaction_record(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Value, Failure> {
     let (height, index) = match args.required("transaction")? {
         Which::Hash(hash) => match context.backend.store.transaction_location(&hash)? {
             Some((height, index)) => (height, index),
@@ -38,7 +44,7 @@ fn transaction_record(context: &Context, args: &mut Args<'_>) -> Result<Value, F
             (at.height, TxIndex(u32::try_from(index.0).unwrap_or(u32::MAX)))
         }
     };
-    let Some(loaded) = Loaded::read(context, height)? else { return Ok(Value::Null) };
+    let Some(loaded) = Loaded::read(context, height, patience)? else { return Ok(Value::Null) };
     if index.0 as usize >= loaded.transactions.len() {
         return Ok(Value::Null);
     }
@@ -61,8 +67,12 @@ enum TraceFormat {
     Chrome,
 }
 
-fn execution_trace(context: &Context, args: &mut Args<'_>) -> Result<Value, Failure> {
-    let Some(loaded) = one(context, args)? else { return Ok(Value::Null) };
+fn execution_trace(
+    context: &Context,
+    args: &mut Args<'_>,
+    patience: &Patience,
+) -> Result<Value, Failure> {
+    let Some(loaded) = one(context, args, patience)? else { return Ok(Value::Null) };
     let TraceOptions { format: TraceFormat::Chrome } =
         args.optional("options")?.unwrap_or(TraceOptions { format: TraceFormat::Chrome });
     let Some(profile) = &loaded.profile else { return Ok(Value::Null) };

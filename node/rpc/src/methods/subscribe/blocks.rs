@@ -109,10 +109,11 @@ async fn messages(
             _ => {}
         }
     }
+    let lane = if matches!(**view, View::Records(_)) { Work::Record } else { Work::Read };
     let (view, worker, event) = (Arc::clone(view), Arc::clone(context), event.cloned());
     let read = move || read(&view, &worker, height, event.as_deref());
     // A full lane is no reason to leave a gap: the subscription waits for its turn.
-    let made = context.run_patiently(Work::Read, read).await;
+    let made = context.run_patiently(lane, read).await;
     made.and_then(|made| made).map_err(|failure| failure.to_string())
 }
 
