@@ -15,8 +15,6 @@ const WAITING_MIN: usize = 2;
 const SHARE_MIN_PERCENT: u64 = 10;
 /// Conflicts that are looked at.
 const CONFLICTS_MAX: usize = 32;
-/// Transactions of one sender that are called a chain.
-const NONCE_CHAIN_MIN: usize = 3;
 /// Values of a slot that is set like a flag.
 const FLAG_MAX: u64 = 2;
 
@@ -113,7 +111,7 @@ fn of_conflict(
             // A factory may also send transactions of its own: what most of them do counts.
             piece.rule =
                 if own * 2 >= concerned.len() { Rule::NonceChain } else { Rule::FactoryNonce };
-            (concerned.len() >= NONCE_CHAIN_MIN).then_some(piece)
+            Some(piece)
         }
         Location::Balance { .. } => Some(Advice { rule: Rule::EtherBalance, ..piece }),
         Location::Code { .. } | Location::StorageEpoch { .. } => {

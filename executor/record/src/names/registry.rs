@@ -205,10 +205,14 @@ mod tests {
     fn an_own_function_goes_before_a_standard_one() {
         let mut registry = Registry::default();
         let (token, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        let abi = json!([{ "type": "function", "name": "poke", "inputs": [] }]);
+        // Its selector is the one of `burn(uint256)`.
+        let abi = json!([{
+            "type": "function", "name": "collate_propagate_storage",
+            "inputs": [{ "type": "bytes16" }],
+        }]);
         registry.register(token, None, Some(abi), None).unwrap();
-        let poke = super::super::functions::selector_of("poke()");
-        assert_eq!(registry.function(&token, &poke), Some("poke()"));
-        assert_eq!(registry.function(&other, &poke), None);
+        let burn = super::super::functions::selector_of("burn(uint256)");
+        assert_eq!(registry.function(&token, &burn), Some("collate_propagate_storage(bytes16)"));
+        assert_eq!(registry.function(&other, &burn), Some("burn(uint256)"));
     }
 }

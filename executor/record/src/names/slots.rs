@@ -147,10 +147,8 @@ impl<'a> Namer<'a> {
         let (start, place) = self.places.get(address)?.range(..=*slot).next_back()?;
         let offset = u64::try_from(*slot - *start).ok().filter(|offset| *offset < place.span)?;
         let mut text = place.text.clone();
-        match place.step {
-            Some(step) => text += &format!("[{}]", offset / step),
-            None if offset > 0 => text += &format!("+{offset}"),
-            None => {}
+        if let Some(step) = place.step {
+            text += &format!("[{}]", offset / step);
         }
         Some(Name { text, guessed: place.guessed })
     }
