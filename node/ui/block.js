@@ -71,7 +71,7 @@ function headline(app, b) {
   const sequential = local?.mode === 'sequential';
   const how = !local ? null
     : sequential ? ['This node ran it in ', h('b', {}, time(local.wallUs)), ' on one worker: too small to be worth more.']
-    : ['This node ran it in ', h('b', {}, time(local.wallUs)), ` on ${count(local.workers, 'worker')}${local.mode === 'accessList' ? ', with the block access list' : ''}: `, h('b', {}, times(local.speedup.value)), '.'];
+    : ['This node ran it in ', h('b', {}, time(local.wallUs)), ` on ${count(local.workers, 'worker')}${local.mode === 'accessList' ? ', with the block access list' : ''}`, local.speedup && [': ', h('b', {}, times(local.speedup.value))], '.'];
   const lead = !b.size ? null : h('p', { class: 'lead' },
     b.waiting === 0
       ? ['No transaction waits for another: with enough cores the block takes as long as its heaviest transaction, ', h('b', {}, times(b.best.unlimited)), ' as fast as one by one. ']

@@ -99,11 +99,15 @@ impl RunProfile {
         self.discarded
     }
 
-    /// Time in settled incarnations over wall time: what parallel execution gained, estimated.
+    /// Time in settled incarnations over wall time: what parallel execution gained, estimated. `None` where executions were
+    /// not noted one by one.
     #[must_use]
-    pub fn speedup(&self) -> f64 {
+    pub fn speedup(&self) -> Option<f64> {
+        if self.incarnations.is_empty() {
+            return None;
+        }
         if self.wall_us == 0 {
-            return 1.0;
+            return Some(1.0);
         }
         let useful: u64 = self
             .incarnations
@@ -111,6 +115,6 @@ impl RunProfile {
             .filter(|i| i.outcome == IncarnationOutcome::Settled)
             .map(|i| i.duration_us)
             .sum();
-        useful as f64 / self.wall_us as f64
+        Some(useful as f64 / self.wall_us as f64)
     }
 }

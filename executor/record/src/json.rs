@@ -77,7 +77,8 @@ pub fn summary(recorded: &Recorded<'_>) -> Value {
 #[must_use]
 pub fn run_summary(profile: &RunProfile) -> Value {
     let mut half = json!(RunProfile { incarnations: Vec::new(), ..profile.clone() });
-    half["speedup"] = json!({ "value": profile.speedup(), "estimated": true });
+    half["speedup"] =
+        json!(profile.speedup().map(|value| json!({ "value": value, "estimated": true })));
     half["reexecutions"] = json!(profile.reexecutions());
     half
 }

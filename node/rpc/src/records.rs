@@ -41,7 +41,7 @@ pub(crate) struct Run {
     pub(crate) wall_us: u64,
     pub(crate) root_us: u64,
     pub(crate) discarded: u64,
-    pub(crate) speedup: f64,
+    pub(crate) speedup: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

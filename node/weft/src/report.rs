@@ -82,7 +82,7 @@ impl BlockReport {
             transactions: block.transactions().len(),
             gas_used: block.header().gas_used,
             execution_us: profile.wall_us,
-            speedup: (profile.mode != RunMode::Sequential).then(|| profile.speedup()),
+            speedup: profile.speedup().filter(|_| profile.mode != RunMode::Sequential),
             best_speedup: access.best_speedup(None),
             reexecutions: profile.reexecutions(),
             finality_ms: u64::try_from(finality.as_millis()).unwrap_or(u64::MAX),

@@ -91,6 +91,13 @@ async fn a_derived_record_is_the_one_that_is_stored_in_full() {
     assert_eq!(block["deterministic"]["dependentTransactions"], 1);
     assert_eq!(block["local"]["incarnations"], json!([]));
     assert!(block["local"]["wallUs"].is_number(), "{}", block["local"]);
+    for (world, noted) in worlds.iter().zip([true, false]) {
+        let block = world.ok("weft_getBlockRecord", json!(["0x2"])).await;
+        assert_eq!(block["local"]["speedup"]["value"].is_number(), noted, "{}", block["local"]);
+        let trace = world.ok("weft_getExecutionTrace", json!(["0x2"])).await;
+        assert_eq!(trace["traceEvents"].is_array(), noted, "{trace}");
+        assert_eq!(trace.is_null(), !noted, "{trace}");
+    }
 }
 
 #[tokio::test]

@@ -56,7 +56,9 @@ impl Side {
             path_length: sums.critical_path.len(),
             best: record.best(),
             wall_us: local.map(|local| local.wall_us),
-            speedup: local.filter(|l| l.mode != "sequential").map(|l| l.speedup.value),
+            speedup: local
+                .filter(|l| l.mode != "sequential")
+                .and_then(|l| l.speedup.map(|speedup| speedup.value)),
             again: local.map(|local| local.reexecutions),
             places,
         }

@@ -112,7 +112,8 @@ pub(super) struct Local {
     pub(super) workers: u32,
     pub(super) wall_us: u64,
     pub(super) reexecutions: u64,
-    pub(super) speedup: Measured,
+    /// `None` where the node did not note executions one by one.
+    pub(super) speedup: Option<Measured>,
     pub(super) columns: Option<Runs>,
 }
 

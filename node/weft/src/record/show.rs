@@ -75,10 +75,11 @@ fn ran(local: &Local) -> String {
         return format!("This node ran it in {took} on one worker: too small to be worth more.");
     }
     let how = if local.mode == "accessList" { ", with the block access list" } else { "" };
+    let gain = local.speedup.map(|speedup| format!("{} (estimated), ", times(speedup.value)));
     format!(
-        "This node ran it in {took} on {}{how}: {} (estimated), {} thrown away.",
+        "This node ran it in {took} on {}{how}: {}{} thrown away.",
         counted(local.workers as usize, "worker"),
-        times(local.speedup.value),
+        gain.unwrap_or_default(),
         counted(local.reexecutions as usize, "execution")
     )
 }
@@ -232,6 +233,24 @@ mod tests {
             assert!(flat.contains(words), "{words} is missing in\n{text}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn no_speed_up_is_told_where_executions_were_not_noted() {
+        let mut record = sample();
+        let told = |record: &RecordFile| {
+            let text = text(record, &Paper::plain(120));
+            text.lines().find(|line| line.starts_with("This node ran it")).unwrap().to_owned()
+        };
+        assert_eq!(
+            told(&record),
+            "This node ran it in 200 µs on 2 workers: 1.1x (estimated), 1 execution thrown away."
+        );
+        record.record.local.as_mut().unwrap().speedup = None;
+        assert_eq!(
+            told(&record),
+            "This node ran it in 200 µs on 2 workers: 1 execution thrown away."
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use weft_record::json as present;
 use weft_record::names::Namer;
 use weft_record::trace::{Label, chrome, slices};
-use weft_types::{Location, TxIndex};
+use weft_types::{Location, RunProfile, TxIndex};
 
 pub(super) fn register(module: &mut Module) {
     recorded(module, "weft_getTransactionRecord", 1, transaction_record);
@@ -75,7 +75,9 @@ fn execution_trace(
     let Some(loaded) = one(context, args, patience)? else { return Ok(Value::Null) };
     let TraceOptions { format: TraceFormat::Chrome } =
         args.optional("options")?.unwrap_or(TraceOptions { format: TraceFormat::Chrome });
-    let Some(profile) = &loaded.profile else { return Ok(Value::Null) };
+    let noted =
+        |profile: &&RunProfile| !profile.incarnations.is_empty() || loaded.transactions.is_empty();
+    let Some(profile) = loaded.profile.as_ref().filter(noted) else { return Ok(Value::Null) };
     let registry = context.records.registry();
     let block = loaded.block();
     let names = Namer::new(&registry, block);
