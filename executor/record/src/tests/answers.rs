@@ -151,7 +151,9 @@ fn the_run_of_a_block() {
     let local = &page["local"];
     assert_eq!((&local["mode"], &local["wallUs"]), (&json!("blockStm"), &json!(60)));
     assert_eq!(local["reexecutions"], 3);
-    assert_eq!(local["speedup"], json!({ "value": profile.speedup(), "estimated": true }));
+    assert_eq!(local["speedup"], json!({ "value": 5.0 / 60.0, "estimated": true }));
+    let unnoted = RunProfile { incarnations: Vec::new(), ..profile.clone() };
+    assert_eq!(answers::run_summary(&unnoted)["speedup"], Value::Null, "nothing was noted");
     assert_eq!(local["incarnations"], json!([]), "they are in the columns");
     let columns = &local["columns"];
     assert_eq!(columns["tx"], json!([2, 3, 5, 4, 0, 2]));
