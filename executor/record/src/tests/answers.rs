@@ -152,7 +152,7 @@ fn the_run_of_a_block() {
     assert_eq!((&local["mode"], &local["wallUs"]), (&json!("blockStm"), &json!(60)));
     assert_eq!(local["reexecutions"], 3);
     assert_eq!(local["speedup"], json!({ "value": 5.0 / 60.0, "estimated": true }));
-    let unnoted = RunProfile { incarnations: Vec::new(), ..profile.clone() };
+    let unnoted = RunProfile { incarnations: Vec::new(), ..profile };
     assert_eq!(answers::run_summary(&unnoted)["speedup"], Value::Null, "nothing was noted");
     assert_eq!(local["incarnations"], json!([]), "they are in the columns");
     let columns = &local["columns"];
