@@ -117,10 +117,8 @@ impl Replayer {
     /// # Errors
     /// [`ReplayError`] naming the block, and the field that differs.
     pub fn replay(&self, load: &Load) -> Result<BlockReport, ReplayError> {
-        let mut reference = self.verify(load)?;
-        for _ in 1..if self.options.compare { self.options.repeat } else { 1 } {
-            reference = self.verify(load)?;
-        }
+        let times = if self.options.compare { self.options.repeat.max(1) } else { 1 };
+        let reference = self.verify_times(load, times)?;
         self.measure(load, &reference)
     }
 
@@ -130,6 +128,10 @@ impl Replayer {
     /// # Errors
     /// As [`replay`](Self::replay).
     pub fn verify(&self, load: &Load) -> Result<Executed, ReplayError> {
+        self.verify_times(load, 1)
+    }
+
+    fn verify_times(&self, load: &Load, times: u32) -> Result<Executed, ReplayError> {
         let oracle = if self.options.compare {
             let way = Way::Oracle;
             let executed = self.execute(load, way, Mode::Oracle, Products::ALL)?;
@@ -138,7 +140,7 @@ impl Replayer {
             None
         };
         let mut first = None;
-        for (workers, executor) in &self.executors {
+        for (workers, executor) in (0..times).flat_map(|_| &self.executors) {
             let way = Way::Parallel(*workers);
             let executed = run(executor, load, way, Mode::Verify, Products::ALL)?;
             let executed = against_header(load, way, executed)?;
